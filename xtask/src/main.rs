@@ -1,1 +1,77 @@
-fn main() {}
+//! What `./x` runs. Each verb is a page, and calls the other rooms as a user would: through their command lines.
+//!
+//! Promises that a verb either does all it says or ends with a message and a non-zero exit code; leaves what the
+//! commands do to the rooms, and where tools come from to `ci/setup`.
+
+mod build;
+mod firmware;
+mod run;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use run::{Failure, Step};
+
+/// Sandhill: WebAssembly components on an RP2350, proven on a bench.
+#[derive(Parser)]
+#[command(name = "./x", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Set up every tool, then stop (the other verbs do this when it is needed)
+    Setup,
+    /// Build the tools, the firmware and every guest into target/artefacts
+    Build,
+    /// Build all, flash every guest on a bench, judge it and report; arguments go to `hil run`
+    Hil {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Build all and run all tests; arguments go to `cargo test`
+    Test {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Check formatting, clippy and the shell scripts
+    Lint,
+    /// Remove everything that was built (the tools in the cache folder stay)
+    Clean,
+    /// Print this help
+    Help,
+}
+
+fn main() -> ExitCode {
+    match dispatch(Cli::parse().verb) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("./x: {failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+fn dispatch(verb: Verb) -> Result<(), Failure> {
+    match verb {
+        // ./x has done it before it came here.
+        Verb::Setup => Ok(()),
+        Verb::Build => build::all(),
+        Verb::Hil { args } => {
+            build::all()?;
+            // `hil` has its own exit codes, which ./x hands on.
+            Step::new(run::tool("hil")).arg("run").args(args).run()
+        }
+        Verb::Test { args } => test::all(&args),
+        Verb::Lint => test::lint(),
+        Verb::Clean => build::clean(),
+        Verb::Help => {
+            use clap::CommandFactory;
+            Cli::command().print_help().map_err(|source| Failure::File { path: "stdout".into(), source })
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The firmware: built for its own target with core and alloc from source, then copied to the artefacts beside a
+//! manifest that says what it is made of.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use object::{Object, ObjectSection};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::run::{Failure, Step, artefacts, root};
+
+const TARGET: &str = "thumbv8m.main-none-eabihf";
+const ELF: &str = "sandhill.elf";
+
+pub fn build() -> Result<(), Failure> {
+    Step::cargo()
+        .args(["build", "--quiet", "--package", "sandhill-rp2350", "--profile", "firmware", "--target", TARGET])
+        .arg("--config")
+        .arg(format!("target.{TARGET}.rustflags = {}", json!(remaps())))
+        // Neither Debian nor every rustup mirror has the target's core and alloc, so they are built here from rust-src;
+        // that also makes them part of what the firmware's hash vouches for.
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("CARGO_UNSTABLE_BUILD_STD", "core,alloc")
+        .run()?;
+    let built = root().join("target").join(TARGET).join("firmware/sandhill-rp2350");
+    let folder = artefacts().join("firmware");
+    fs::create_dir_all(&folder).map_err(|source| Failure::File { path: folder.clone(), source })?;
+    let elf = read(&built)?;
+    write(&folder.join(ELF), &elf)?;
+    let manifest = json!({
+        "name": "sandhill-rp2350",
+        "tools": { "rustc": first_line(Command::new("rustc").arg("--version")) },
+        "artefacts": { ELF: { "bytes": elf.len(), "sha256": format!("{:x}", Sha256::digest(&elf)) } },
+        "sections": sections(&built, &elf)?,
+    });
+    write(&folder.join("manifest.json"), format!("{manifest:#}\n").as_bytes())
+}
+
+/// Folders of this machine that would otherwise stand in panic messages and debug information.
+fn remaps() -> Vec<String> {
+    let home = |variable: &str, default: &str| {
+        std::env::var_os(variable).map(PathBuf::from).or_else(|| std::env::home_dir().map(|home| home.join(default)))
+    };
+    let sysroot = first_line(Command::new("rustc").args(["--print", "sysroot"]));
+    let mut remaps = vec![
+        format!("--remap-path-prefix={}=/sandhill", root().display()),
+        format!("--remap-path-prefix={sysroot}/lib/rustlib/src/rust=/rust"),
+    ];
+    if let Some(cargo_home) = home("CARGO_HOME", ".cargo") {
+        remaps.push(format!("--remap-path-prefix={}=/cargo", cargo_home.display()));
+    }
+    remaps
+}
+
+/// Bytes of every section that takes space on the chip.
+fn sections(path: &Path, elf: &[u8]) -> Result<Value, Failure> {
+    let file =
+        object::File::parse(elf).map_err(|error| Failure::Elf { path: path.into(), reason: error.to_string() })?;
+    let mut sizes = Map::new();
+    for section in file.sections().filter(|section| section.address() != 0 && section.size() != 0) {
+        let name = section.name().map_err(|error| Failure::Elf { path: path.into(), reason: error.to_string() })?;
+        sizes.insert(name.to_owned(), section.size().into());
+    }
+    Ok(sizes.into())
+}
+
+fn first_line(command: &mut Command) -> String {
+    command
+        .output()
+        .ok()
+        .and_then(|output| Some(String::from_utf8(output.stdout).ok()?.lines().next()?.to_owned()))
+        .unwrap_or_default()
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(|source| Failure::File { path: path.into(), source })
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    fs::write(path, bytes).map_err(|source| Failure::File { path: path.into(), source })
+}

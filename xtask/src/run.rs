@@ -1,0 +1,93 @@
+//! Running other programs, and where things lie in this checkout.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+/// Why a verb ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The program said itself what went wrong; its exit code is handed on.
+    #[error("`{command}` failed")]
+    Exit { command: String, code: u8 },
+    #[error("cannot run `{command}`: {source}. Run `./x setup`")]
+    Start { command: String, source: std::io::Error },
+    #[error("{path}: {source}", path = path.display())]
+    File { path: PathBuf, source: std::io::Error },
+    #[error("{path}: not a firmware ELF ({reason}). Run `./x clean`, then `./x build`", path = path.display())]
+    Elf { path: PathBuf, reason: String },
+}
+
+impl Failure {
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Failure::Exit { code, .. } => ExitCode::from(*code),
+            _ => ExitCode::FAILURE,
+        }
+    }
+}
+
+/// One command, run from the repository's root, its output going straight to the user.
+pub struct Step(Command);
+
+impl Step {
+    pub fn new(program: impl AsRef<OsStr>) -> Self {
+        let mut command = Command::new(program);
+        command.current_dir(root());
+        Step(command)
+    }
+
+    pub fn cargo() -> Self {
+        Step::new("cargo").arg("--locked")
+    }
+
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.0.arg(arg);
+        self
+    }
+
+    pub fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.0.args(args);
+        self
+    }
+
+    pub fn env(mut self, key: &str, value: impl AsRef<OsStr>) -> Self {
+        self.0.env(key, value);
+        self
+    }
+
+    pub fn run(mut self) -> Result<(), Failure> {
+        let command = self.describe();
+        let status = self.0.status().map_err(|source| Failure::Start { command: command.clone(), source })?;
+        if status.success() {
+            return Ok(());
+        }
+        // A program killed by a signal has no code.
+        let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
+        Err(Failure::Exit { command, code })
+    }
+
+    fn describe(&self) -> String {
+        let program = Path::new(self.0.get_program()).file_name().unwrap_or_default();
+        std::iter::once(program)
+            .chain(self.0.get_args())
+            .map(|word| word.to_string_lossy())
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+}
+
+/// The root of this checkout.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a folder of the repository")
+}
+
+/// Where the build leaves what a user takes away, see docs/interfaces.md.
+pub fn artefacts() -> PathBuf {
+    root().join("target/artefacts")
+}
+
+/// One of the workspace's own command-line tools.
+pub fn tool(name: &str) -> PathBuf {
+    root().join("target/debug").join(name)
+}

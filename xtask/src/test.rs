@@ -1,0 +1,35 @@
+//! `./x test` and `./x lint`.
+
+use crate::build;
+use crate::run::{Failure, Step, artefacts, root, tool};
+
+pub fn all(args: &[String]) -> Result<(), Failure> {
+    build::all()?;
+    // Guests that misbehave on purpose: the end-to-end tests flash them.
+    Step::new(tool("guest-pack")).args(["build", "--fixtures", "--out"]).arg(artefacts().join("fixtures")).run()?;
+    Step::cargo().args(["test", "--no-fail-fast"]).args(args).run()
+}
+
+pub fn lint() -> Result<(), Failure> {
+    // Called by their own names: `cargo fmt` would find rustup's proxy first, which knows nothing of Debian's toolchain.
+    Step::new("cargo-fmt").args(["fmt", "--all", "--check"]).run()?;
+    Step::new("cargo-clippy").args(["clippy", "--locked", "--quiet", "--all-targets", "--", "-D", "warnings"]).run()?;
+    shellcheck()
+}
+
+/// Shell scripts are few, and their linter is not on every machine: where it is missing, that is said.
+fn shellcheck() -> Result<(), Failure> {
+    let mut scripts = vec![root().join("x"), root().join(".ci/run")];
+    let folder = root().join("ci/setup");
+    let listing = std::fs::read_dir(&folder).map_err(|source| Failure::File { path: folder, source })?;
+    scripts
+        .extend(listing.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "sh")));
+    scripts.sort();
+    match Step::new("shellcheck").args(scripts).run() {
+        Err(Failure::Start { .. }) => {
+            println!("lint: shellcheck is not installed, shell scripts were not checked");
+            Ok(())
+        }
+        outcome => outcome,
+    }
+}
