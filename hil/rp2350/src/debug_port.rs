@@ -43,11 +43,7 @@ impl<'a> DebugPort<'a> {
     /// Reads a DP register (`addr` 0, 4, 8 or C; SELECT's low bits choose the bank).
     pub fn dp_read(&mut self, addr: u8) -> Result<u32, DapFault> {
         let _ = self.chip.now();
-        if addr == 0 {
-            Ok(0x4c01_3477)
-        } else {
-            Err(DapFault::Fault)
-        }
+        if addr == 0 { Ok(0x4c01_3477) } else { Err(DapFault::Fault) }
     }
 
     /// Writes a DP register.
@@ -69,26 +65,13 @@ impl<'a> DebugPort<'a> {
     }
 
     /// Reads memory bytes, in memory order, through the MEM-AP at `ap`. `csw` is written to its CSW first.
-    pub fn mem_read(
-        &mut self,
-        ap: u32,
-        csw: u32,
-        addr: u32,
-        into: &mut [u8],
-    ) -> Result<(), DapFault> {
+    pub fn mem_read(&mut self, ap: u32, csw: u32, addr: u32, into: &mut [u8]) -> Result<(), DapFault> {
         let _ = (ap, csw, addr, into);
         Err(DapFault::NoAccessPort)
     }
 
     /// Writes memory bytes, in memory order, through the MEM-AP at `ap`, `size` wide each. `csw` is written to its CSW first.
-    pub fn mem_write(
-        &mut self,
-        ap: u32,
-        csw: u32,
-        size: AccessSize,
-        addr: u32,
-        from: &[u8],
-    ) -> Result<(), DapFault> {
+    pub fn mem_write(&mut self, ap: u32, csw: u32, size: AccessSize, addr: u32, from: &[u8]) -> Result<(), DapFault> {
         let _ = (ap, csw, size, addr, from);
         Err(DapFault::NoAccessPort)
     }

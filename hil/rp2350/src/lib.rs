@@ -58,10 +58,7 @@ impl Default for Rp2350 {
 impl Rp2350 {
     /// A Pico 2: 4 MiB of erased flash, a 12 MHz crystal, powered, RUN high.
     pub fn new() -> Self {
-        Self {
-            now: Instant::ZERO,
-            flash: vec![0xff; 4 << 20],
-        }
+        Self { now: Instant::ZERO, flash: vec![0xff; 4 << 20] }
     }
 
     /// The current virtual time.
@@ -123,12 +120,7 @@ impl Rp2350 {
 
     /// Erases and programs since power-on.
     pub fn wear(&self) -> &Wear {
-        const {
-            &Wear {
-                erases: Vec::new(),
-                programs: Vec::new(),
-            }
-        }
+        const { &Wear { erases: Vec::new(), programs: Vec::new() } }
     }
 
     /// The flash chip's contents.

@@ -116,11 +116,7 @@ impl Core {
 
     /// r0-r15; 15 is the address of the next instruction.
     pub fn reg(&self, n: u8) -> u32 {
-        if n == 15 {
-            self.pc
-        } else {
-            self.r[usize::from(n & 15)]
-        }
+        if n == 15 { self.pc } else { self.r[usize::from(n & 15)] }
     }
 
     /// r0-r15; 15 sets the address of the next instruction.
@@ -192,26 +188,13 @@ impl Core {
     }
 
     /// Loads `size` at `addr`, zero-extended; unaligned addresses are split unless CCR.UNALIGN_TRP is set.
-    pub(crate) fn load<B: Bus>(
-        &mut self,
-        bus: &mut B,
-        addr: u32,
-        size: Size,
-    ) -> Result<u32, Fault> {
-        bus.read(Master::Core(self.id), addr, size)
-            .map_err(|BusFault| Fault::BusData(addr))
+    pub(crate) fn load<B: Bus>(&mut self, bus: &mut B, addr: u32, size: Size) -> Result<u32, Fault> {
+        bus.read(Master::Core(self.id), addr, size).map_err(|BusFault| Fault::BusData(addr))
     }
 
     /// Stores the low `size` of `value`; the counterpart of [`Core::load`].
-    pub(crate) fn store<B: Bus>(
-        &mut self,
-        bus: &mut B,
-        addr: u32,
-        size: Size,
-        value: u32,
-    ) -> Result<(), Fault> {
-        bus.write(Master::Core(self.id), addr, size, value)
-            .map_err(|BusFault| Fault::BusData(addr))
+    pub(crate) fn store<B: Bus>(&mut self, bus: &mut B, addr: u32, size: Size, value: u32) -> Result<(), Fault> {
+        bus.write(Master::Core(self.id), addr, size, value).map_err(|BusFault| Fault::BusData(addr))
     }
 
     /// As [`Core::load`] of a word, but an unaligned address always faults (LDM, LDRD, VLDR, VLDM).
@@ -223,12 +206,7 @@ impl Core {
     }
 
     /// As [`Core::store`] of a word, but an unaligned address always faults (STM, STRD, VSTR, VSTM).
-    pub(crate) fn store_aligned<B: Bus>(
-        &mut self,
-        bus: &mut B,
-        addr: u32,
-        value: u32,
-    ) -> Result<(), Fault> {
+    pub(crate) fn store_aligned<B: Bus>(&mut self, bus: &mut B, addr: u32, value: u32) -> Result<(), Fault> {
         if addr & 3 != 0 {
             return Err(Fault::Unaligned);
         }
