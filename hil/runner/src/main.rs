@@ -1,1 +1,224 @@
-fn main() {}
+//! The `hil` command: its arguments and exit codes. 0: every guest passed; 1: a verdict failed; 2: bench or input unusable.
+
+use std::{
+    fs::File,
+    io::BufReader,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Args, Parser, Subcommand};
+use hil::{
+    Error,
+    analyser::{Analyser, Sigrok},
+    artefacts::Artefacts,
+    bench_file::{BenchFile, RUN},
+    capture::Capture,
+    check,
+    console::{Console, NoConsole, Serial},
+    judge::{Window, judge},
+    probe::{Probe, ProbeRs},
+    progress::Progress,
+    report::Report,
+    run::{Instruments, Plan, summary},
+    service::Service,
+    table,
+    test_file::TestFile,
+};
+
+/// Flashes guests onto a board, captures its pins and judges their timing.
+#[derive(Parser)]
+#[command(name = "hil", version)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Flash, reset, capture and judge guests, and compare them.
+    Run(Run),
+    /// Work with a bench.
+    Bench {
+        #[command(subcommand)]
+        verb: BenchVerb,
+    },
+    /// Judge a capture that was taken earlier.
+    Judge(Judge),
+}
+
+#[derive(Subcommand)]
+enum BenchVerb {
+    /// Try each instrument by itself and say what works. Resets the board, flashes nothing.
+    Check {
+        /// Bench file; the built-in virtual bench without it.
+        #[arg(long)]
+        bench: Option<PathBuf>,
+        /// Where the trial capture goes.
+        #[arg(long, default_value = "target/hil")]
+        out: PathBuf,
+    },
+}
+
+#[derive(Args)]
+struct Run {
+    /// Bench file; the built-in virtual bench without it.
+    #[arg(long)]
+    bench: Option<PathBuf>,
+    /// Test file; the built-in blinky test without it.
+    #[arg(long)]
+    tests: Option<PathBuf>,
+    /// What `./x build` wrote.
+    #[arg(long, default_value = "target/artefacts")]
+    artefacts: PathBuf,
+    /// Only this guest; may be repeated.
+    #[arg(long)]
+    guest: Vec<String>,
+    /// Where captures and reports go.
+    #[arg(long, default_value = "target/hil")]
+    out: PathBuf,
+    /// Also print every vital of the firmware, and all sizes.
+    #[arg(long)]
+    vitals: bool,
+}
+
+#[derive(Args)]
+struct Judge {
+    /// The capture. Its channels must be named as in the test file; from RUN's rising edge on, if it has a channel RUN.
+    #[arg(long)]
+    vcd: PathBuf,
+    /// Test file; the built-in blinky test without it.
+    #[arg(long)]
+    tests: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().verb {
+        Verb::Run(args) => run(&args),
+        Verb::Bench {
+            verb: BenchVerb::Check { bench, out },
+        } => bench_check(bench.as_deref(), &out),
+        Verb::Judge(args) => judge_file(&args),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("hil: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// All input is read before anything is started.
+fn run(args: &Run) -> Result<bool, Error> {
+    let bench = BenchFile::load(args.bench.as_deref())?;
+    let tests = TestFile::load(args.tests.as_deref())?;
+    let tests_name = args
+        .tests
+        .as_ref()
+        .map_or("blinky.toml (built in)".into(), |path| {
+            path.display().to_string()
+        });
+    let artefacts = Artefacts::load(&args.artefacts, &args.guest)?;
+    let plan = Plan::new(
+        bench.with_free_ports()?,
+        artefacts,
+        &tests,
+        &tests_name,
+        args.out.clone(),
+    )?;
+
+    let progress = Progress::new();
+    let mut probe = ProbeRs::new(&plan.bench.probe)?;
+    let mut analyser = Sigrok::new(&plan.bench.analyser);
+    progress.line(&format!("analyser: {}", analyser.describe()?));
+
+    let mut service = plan
+        .bench
+        .service
+        .as_ref()
+        .map(Service::start)
+        .transpose()?;
+    let result = (|| {
+        progress.line(&format!("bench: {}", plan.bench.name));
+        progress.line(&format!("probe: {}", probe.describe()?));
+        let mut console: Box<dyn Console> = match &plan.bench.serial {
+            Some(serial) => Box::new(Serial::open(serial)?),
+            None => Box::new(NoConsole),
+        };
+        let mut instruments = Instruments {
+            probe: &mut probe,
+            analyser: &mut analyser,
+            console: &mut *console,
+        };
+        plan.run(&mut instruments, &progress)
+    })();
+    progress.clear();
+    let runs = match (result, &mut service) {
+        (Ok(runs), _) => runs,
+        // A bench that died explains everything else.
+        (Err(error), Some(service)) => return Err(service.check().err().unwrap_or(error)),
+        (Err(error), None) => return Err(error),
+    };
+
+    let report = Report::new(&plan, &runs);
+    report.write(&plan.out)?;
+    if args.vitals {
+        println!("{}", table::vitals(&plan, &runs));
+    }
+    println!("{}", table::comparison(&runs));
+    println!("captures and reports are in {}", plan.out.display());
+    Ok(report.passed)
+}
+
+fn bench_check(bench: Option<&Path>, out: &Path) -> Result<bool, Error> {
+    let bench = BenchFile::load(bench)?;
+    println!("bench: {}", bench.name);
+    if check::bench(&bench, out, &mut |line| println!("{line}"))? {
+        Ok(true)
+    } else {
+        Err(Error::BenchCheck)
+    }
+}
+
+fn judge_file(args: &Judge) -> Result<bool, Error> {
+    let tests = TestFile::load(args.tests.as_deref())?;
+    let file = File::open(&args.vcd).map_err(Error::file(&args.vcd))?;
+    let refuse = |message| Error::Capture {
+        path: args.vcd.clone(),
+        message,
+    };
+    let capture = Capture::read(BufReader::new(file)).map_err(refuse)?;
+    if capture.end_ns == 0 {
+        return Err(Error::EmptyCapture);
+    }
+    let reset = capture.first_rise(RUN);
+    let window = Window {
+        start_ns: reset.unwrap_or(0),
+        end_ns: capture.end_ns,
+        starts_at_reset: reset.is_some(),
+    };
+    let mut passed = true;
+    for test in &tests.tests {
+        let Some(channel) = capture.channel(&test.pin) else {
+            let names: Vec<&str> = capture
+                .channels
+                .iter()
+                .map(|channel| channel.name.as_str())
+                .collect();
+            return Err(refuse(format!(
+                "it has no channel {}; it has: {}",
+                test.pin,
+                names.join(", ")
+            )));
+        };
+        let verdict = judge(&channel.edges, window, test);
+        passed &= verdict.passed;
+        println!("{}", summary(test.subject(), &verdict));
+        if let Some(measured) = verdict.measured {
+            println!("{}", table::figures(&measured, verdict.first_edge_ns));
+        }
+    }
+    Ok(passed)
+}

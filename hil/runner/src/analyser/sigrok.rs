@@ -1,0 +1,310 @@
+//! [`Analyser`] by way of the stock `sigrok-cli`, run as a program of its own.
+//!
+//! sigrok-cli has no signal that says "armed". At log level 3 it reports the start of the session and every packet of
+//! samples; the first packet is the proof that the analyser runs. Analysers with a memory of their own send nothing
+//! before the end, and so does one whose board is halted: `arm_ms` after the start, the wait is over in any case.
+
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::mpsc::{self, Receiver, RecvTimeoutError},
+    time::{Duration, Instant},
+};
+
+use super::{Analyser, OnSamples};
+use crate::{bench_file, error::Error, output::Tail};
+
+const PROGRAM: &str = "sigrok-cli";
+/// From the program's start to the session's; firmware may have to be loaded into the analyser.
+const START: Duration = Duration::from_secs(20);
+/// Longer than this without samples, beyond the capture's own length, is a stuck analyser.
+const STUCK: Duration = Duration::from_secs(30);
+
+/// An analyser that sigrok-cli has a driver for.
+#[derive(Debug)]
+pub struct Sigrok {
+    file: bench_file::Analyser,
+    capture: Option<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    child: Child,
+    log: Tail,
+    events: Receiver<Event>,
+    vcd: PathBuf,
+    length: Duration,
+    samples: u64,
+    taken: u64,
+}
+
+#[derive(Debug)]
+enum Event {
+    Started,
+    Samples(u64),
+}
+
+impl Sigrok {
+    pub fn new(file: &bench_file::Analyser) -> Self {
+        Self {
+            file: file.clone(),
+            capture: None,
+        }
+    }
+
+    /// `P8_45=GPIO25,…`: sigrok-cli then calls the channels as the test file does, and leaves out all others.
+    fn channels(&self) -> String {
+        let pairs: Vec<String> = self
+            .file
+            .channels
+            .iter()
+            .map(|(channel, label)| format!("{channel}={label}"))
+            .collect();
+        pairs.join(",")
+    }
+
+    /// Why the program ended.
+    fn failure(&self, mut running: Running, what: &str) -> Error {
+        let _ = running.child.kill();
+        let _ = running.child.wait();
+        let stderr = running.log.finish();
+        if stderr.contains("No devices found") || stderr.contains("driver") && running.taken == 0 {
+            if let Err(unreachable) = reach(&self.file.driver) {
+                return unreachable;
+            }
+            return Error::NoAnalyser {
+                driver: self.file.driver.clone(),
+                stderr,
+            };
+        }
+        Error::Sigrok {
+            what: what.into(),
+            stderr,
+        }
+    }
+}
+
+impl Analyser for Sigrok {
+    fn describe(&mut self) -> Result<String, Error> {
+        let output = match Command::new(PROGRAM)
+            .arg("--version")
+            .stdin(Stdio::null())
+            .output()
+        {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(Error::NoSigrok),
+            Err(source) => {
+                return Err(Error::File {
+                    path: PROGRAM.into(),
+                    source,
+                });
+            }
+            Ok(output) => output,
+        };
+        let text = String::from_utf8_lossy(&output.stdout);
+        let line = text.lines().next().unwrap_or_default().trim().to_string();
+        match line.strip_prefix("sigrok-cli ").and_then(version) {
+            Some(version) if version >= (0, 7) => Ok(line),
+            _ => Err(Error::SigrokVersion { found: line }),
+        }
+    }
+
+    fn start(&mut self, length: Duration, vcd: &Path) -> Result<(), Error> {
+        let samples =
+            u64::try_from(length.as_nanos() * u128::from(self.file.samplerate_hz) / 1_000_000_000)
+                .unwrap_or(u64::MAX);
+        match std::fs::remove_file(vcd) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(Error::file(vcd)(error));
+            }
+            _ => {}
+        }
+        let mut child = Command::new(PROGRAM)
+            .args(["--loglevel", "3", "--driver", &self.file.driver])
+            .args([
+                "--config",
+                &format!("samplerate={}", self.file.samplerate_hz),
+            ])
+            .args([
+                "--channels",
+                &self.channels(),
+                "--samples",
+                &samples.to_string(),
+            ])
+            .args(["--output-format", "vcd", "--output-file"])
+            .arg(vcd)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| match error.kind() {
+                ErrorKind::NotFound => Error::NoSigrok,
+                _ => Error::Sigrok {
+                    what: error.to_string(),
+                    stderr: String::new(),
+                },
+            })?;
+        let (sender, events) = mpsc::channel();
+        let stderr = child.stderr.take().expect("stderr is piped");
+        let log = Tail::follow_each(stderr, move |line| match event(line) {
+            Some(event) => {
+                let _ = sender.send(event);
+                false
+            }
+            None => !line.starts_with("cli: Received"),
+        });
+        let mut running = Running {
+            child,
+            log,
+            events,
+            vcd: vcd.into(),
+            length,
+            samples,
+            taken: 0,
+        };
+
+        let mut deadline = Instant::now() + START;
+        let mut started = false;
+        loop {
+            match running
+                .events
+                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            {
+                Ok(Event::Started) => {
+                    started = true;
+                    deadline = Instant::now() + Duration::from_millis(self.file.arm_ms);
+                }
+                Ok(Event::Samples(count)) => {
+                    running.taken += count;
+                    break;
+                }
+                Err(RecvTimeoutError::Timeout) if started => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    return Err(self.failure(running, "it did not start a session"));
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(self.failure(running, "it ended at once"));
+                }
+            }
+        }
+        self.capture = Some(running);
+        Ok(())
+    }
+
+    fn finish(&mut self, progress: OnSamples<'_>) -> Result<(), Error> {
+        let Some(mut running) = self.capture.take() else {
+            return Err(Error::EmptyCapture);
+        };
+        // A real analyser takes as long as the capture is, a virtual one may be slower or faster.
+        let patience = running.length + STUCK;
+        loop {
+            progress(running.taken.min(running.samples), running.samples);
+            match running.events.recv_timeout(patience) {
+                Ok(Event::Samples(count)) => running.taken += count,
+                Ok(Event::Started) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    let what = format!("no samples for {} s", patience.as_secs());
+                    return Err(self.failure(running, &what));
+                }
+            }
+        }
+        match running.child.wait() {
+            Ok(status) if status.success() => {}
+            Ok(status) => return Err(self.failure(running, &status.to_string())),
+            Err(error) => return Err(self.failure(running, &error.to_string())),
+        }
+        let size = std::fs::metadata(&running.vcd)
+            .map(|data| data.len())
+            .unwrap_or(0);
+        if size == 0 || running.taken == 0 {
+            return Err(Error::EmptyCapture);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Sigrok {
+    /// A capture that nobody waits for any more must not keep the analyser busy.
+    fn drop(&mut self) {
+        if let Some(running) = &mut self.capture {
+            let _ = running.child.kill();
+            let _ = running.child.wait();
+        }
+    }
+}
+
+/// What a line of sigrok-cli's log means.
+fn event(line: &str) -> Option<Event> {
+    if line.starts_with("sr: session: Starting") {
+        return Some(Event::Started);
+    }
+    // "cli: Received SR_DF_LOGIC (4096 bytes, unitsize = 1)."
+    let (bytes, rest) = line
+        .strip_prefix("cli: Received SR_DF_LOGIC (")?
+        .split_once(" bytes, unitsize = ")?;
+    let unit: u64 = rest
+        .trim_end_matches(").")
+        .parse()
+        .ok()
+        .filter(|unit| *unit > 0)?;
+    let bytes: u64 = bytes.parse().ok()?;
+    (bytes > 0).then_some(Event::Samples(bytes / unit))
+}
+
+fn version(text: &str) -> Option<(u32, u32)> {
+    let mut parts = text.split(['.', '-']);
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+/// For analysers behind TCP (`conn=tcp/HOST/PORT` or `tcp-raw/…`): whether anybody listens there.
+fn reach(driver: &str) -> Result<(), Error> {
+    let Some((_, rest)) = driver.split_once("conn=tcp") else {
+        return Ok(());
+    };
+    let mut parts = rest
+        .split(':')
+        .next()
+        .unwrap_or_default()
+        .split('/')
+        .skip(1);
+    let (Some(host), Some(port)) = (parts.next(), parts.next()) else {
+        return Ok(());
+    };
+    let address = format!("{host}:{port}");
+    match std::net::TcpStream::connect(&address) {
+        Ok(_) => Ok(()),
+        Err(source) => Err(Error::Unreachable {
+            what: "the analyser",
+            address,
+            source,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_lines_are_understood() {
+        assert!(matches!(
+            event("sr: session: Starting."),
+            Some(Event::Started)
+        ));
+        assert!(matches!(
+            event("cli: Received SR_DF_LOGIC (3616 bytes, unitsize = 2)."),
+            Some(Event::Samples(1808))
+        ));
+        assert!(event("cli: Received SR_DF_LOGIC (0 bytes, unitsize = 1).").is_none());
+        assert!(event("cli: Received SR_DF_LOGIC (5 bytes, unitsize = 0).").is_none());
+        assert!(event("sr: session: Stopped.").is_none());
+    }
+
+    #[test]
+    fn versions_are_understood() {
+        assert_eq!(version("0.7.2"), Some((0, 7)));
+        assert_eq!(version("0.8.0-git-f7f3bb4"), Some((0, 8)));
+        assert_eq!(version("new"), None);
+    }
+}

@@ -1,0 +1,143 @@
+//! The artefact folder: firmware and guests as `./x build` left them. All that the runner knows of the build.
+//!
+//! Only the guest image and the firmware are read as a whole; everything else is sizes out of manifests.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{error::Error, firmware::Firmware};
+
+/// Name, size and hash of a file.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+pub struct Artefact {
+    pub bytes: u64,
+    pub sha256: String,
+}
+
+/// What a guest's `manifest.json` says, as far as the runner uses it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct GuestManifest {
+    pub name: String,
+    pub program: String,
+    pub language: String,
+    #[serde(default)]
+    pub tools: BTreeMap<String, String>,
+    /// Size of the linear memory.
+    #[serde(default)]
+    pub memory_bytes: u64,
+    #[serde(default)]
+    pub artefacts: BTreeMap<String, Artefact>,
+}
+
+/// What the firmware's `manifest.json` says, as far as the runner uses it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct FirmwareManifest {
+    #[serde(default)]
+    pub artefacts: BTreeMap<String, Artefact>,
+    /// Bytes of each ELF section.
+    #[serde(default)]
+    pub sections: BTreeMap<String, u64>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Guest {
+    pub manifest: GuestManifest,
+    /// What goes into the guest slot.
+    pub image: Vec<u8>,
+}
+
+#[derive(Debug)]
+pub struct Artefacts {
+    pub firmware: Firmware,
+    pub firmware_manifest: FirmwareManifest,
+    /// In order of name.
+    pub guests: Vec<Guest>,
+}
+
+impl Artefacts {
+    /// Reads the folder; `only` narrows the guests down, an empty list takes all.
+    pub fn load(folder: &Path, only: &[String]) -> Result<Self, Error> {
+        let elf = find(folder, "firmware/sandhill.elf")?;
+        let firmware_manifest = manifest(&find(folder, "firmware/manifest.json")?)?;
+        let firmware = Firmware::load(&elf)?;
+
+        let guests_folder = find(folder, "guests")?;
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&guests_folder).map_err(Error::file(&guests_folder))? {
+            let entry = entry.map_err(Error::file(&guests_folder))?;
+            if entry.path().is_dir() {
+                names.push(entry.file_name().to_string_lossy().into_owned());
+            }
+        }
+        names.sort();
+        if names.is_empty() {
+            return Err(Error::NoArtefacts {
+                folder: folder.into(),
+                missing: "guests/*".into(),
+            });
+        }
+        if let Some(name) = only.iter().find(|name| !names.contains(name)) {
+            return Err(Error::UnknownGuest {
+                name: name.clone(),
+                known: names,
+            });
+        }
+
+        let mut guests = Vec::new();
+        for name in names
+            .iter()
+            .filter(|name| only.is_empty() || only.contains(name))
+        {
+            let path = find(folder, &format!("guests/{name}/manifest.json"))?;
+            let manifest: GuestManifest = manifest(&path)?;
+            if manifest.name != *name {
+                let message = format!(
+                    "it is the manifest of {:?}, not of the guest in whose folder it lies",
+                    manifest.name
+                );
+                return Err(Error::Manifest { path, message });
+            }
+            let image_path = find(folder, &format!("guests/{name}/guest.img"))?;
+            let image = fs::read(&image_path).map_err(Error::file(&image_path))?;
+            let slot = firmware.slot.end - firmware.slot.start;
+            if image.len() as u64 > slot {
+                return Err(Error::ImageTooLarge {
+                    guest: name.clone(),
+                    bytes: image.len() as u64,
+                    slot,
+                });
+            }
+            guests.push(Guest { manifest, image });
+        }
+        Ok(Self {
+            firmware,
+            firmware_manifest,
+            guests,
+        })
+    }
+}
+
+fn find(folder: &Path, relative: &str) -> Result<PathBuf, Error> {
+    let path = folder.join(relative);
+    if path.exists() {
+        Ok(path)
+    } else {
+        Err(Error::NoArtefacts {
+            folder: folder.into(),
+            missing: relative.into(),
+        })
+    }
+}
+
+fn manifest<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
+    let text = fs::read_to_string(path).map_err(Error::file(path))?;
+    serde_json::from_str(&text).map_err(|error| Error::Manifest {
+        path: path.into(),
+        message: error.to_string(),
+    })
+}

@@ -1,0 +1,102 @@
+//! `hil bench check`: tries each instrument by itself and says what works, without flashing anything.
+
+use std::{fs::File, io::BufReader, path::Path, time::Duration};
+
+use crate::{
+    analyser::{Analyser, Sigrok},
+    bench_file::{BenchFile, RUN, Reset},
+    capture::Capture,
+    console::Serial,
+    error::Error,
+    probe::{Probe, ProbeRs},
+    service::Service,
+};
+
+/// Long enough for every analyser to deliver something.
+const CAPTURE: Duration = Duration::from_millis(500);
+
+/// Prints one line for each instrument; true if all of them work.
+pub fn bench(file: &BenchFile, scratch: &Path, say: &mut dyn FnMut(&str)) -> Result<bool, Error> {
+    let mut all = true;
+    let mut report = |what: &str, result: Result<String, Error>| {
+        all &= result.is_ok();
+        match result {
+            Ok(text) => say(&format!("{what}: works, {text}")),
+            Err(error) => say(&format!("{what}: FAILED: {error}")),
+        }
+    };
+    let bench = file.with_free_ports()?;
+    let mut service = None;
+    if let Some(file) = &bench.service {
+        match Service::start(file) {
+            Ok(running) => service = Some(running),
+            // Without it there is nothing to talk to.
+            Err(error) => {
+                report("service", Err(error));
+                return Ok(false);
+            }
+        }
+        report("service", Ok(format!("{} is ready", file.command[0])));
+    }
+
+    let mut probe = ProbeRs::new(&bench.probe)?;
+    report("probe", probe.describe());
+    if let Some(serial) = &bench.serial {
+        report(
+            "serial port",
+            Serial::open(serial).map(|_| "it can be opened".into()),
+        );
+    }
+    let mut analyser = Sigrok::new(&bench.analyser);
+    let version = analyser.describe();
+    let usable = version.is_ok();
+    report("sigrok-cli", version);
+    if usable {
+        report(
+            "analyser",
+            try_capture(&bench, &mut probe, &mut analyser, scratch),
+        );
+    }
+    drop(service);
+    Ok(all)
+}
+
+/// A short capture; with a reset in it where the bench can see one.
+fn try_capture(
+    bench: &BenchFile,
+    probe: &mut ProbeRs,
+    analyser: &mut Sigrok,
+    scratch: &Path,
+) -> Result<String, Error> {
+    std::fs::create_dir_all(scratch).map_err(Error::file(scratch))?;
+    let vcd = scratch.join("check.vcd");
+    let pin = bench.probe.reset == Reset::Pin;
+    let length = CAPTURE
+        + if pin {
+            Duration::from_millis(bench.analyser.margin_ms)
+        } else {
+            Duration::ZERO
+        };
+    if pin {
+        probe.hold_reset()?;
+    }
+    let started = analyser.start(length, &vcd);
+    let released = if pin { probe.release_reset() } else { Ok(()) };
+    started.and(released)?;
+    analyser.finish(&mut |_, _| {})?;
+    let file = File::open(&vcd).map_err(Error::file(&vcd))?;
+    let capture = Capture::read(BufReader::new(file))
+        .map_err(|message| Error::Capture { path: vcd, message })?;
+    if capture.end_ns == 0 {
+        return Err(Error::EmptyCapture);
+    }
+    if pin && bench.has_channel(RUN) && capture.first_rise(RUN).is_none() {
+        return Err(Error::NoReset);
+    }
+    let mut text = format!("{} ms captured", capture.end_ns / 1_000_000);
+    for channel in &capture.channels {
+        let level = if channel.initial { "high" } else { "low" };
+        text += &format!("; {} {level}, {} edges", channel.name, channel.edges.len());
+    }
+    Ok(text)
+}

@@ -1,0 +1,186 @@
+//! Everything that makes a bench or its input unusable: exit code 2.
+//!
+//! Each message says what was found and what to check. A guest that misbehaves is no error; it gets a failed
+//! [`Verdict`](crate::judge::Verdict).
+
+use std::{io, path::PathBuf, time::Duration};
+
+/// What stops a run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{}: {source}: check the path and its permissions", path.display())]
+    File { path: PathBuf, source: io::Error },
+
+    #[error("bench file {file}: {message}")]
+    BenchFile { file: String, message: String },
+
+    #[error("test file {file}: {message}")]
+    TestFile { file: String, message: String },
+
+    #[error("no artefacts in {}: {missing} is missing; build them with `./x build`, or name their folder with --artefacts", folder.display())]
+    NoArtefacts { folder: PathBuf, missing: String },
+
+    #[error("{}: {message}; build it again with `./x build`", path.display())]
+    Manifest { path: PathBuf, message: String },
+
+    #[error("there is no guest `{name}` in the artefacts; there are: {}", known.join(", "))]
+    UnknownGuest { name: String, known: Vec<String> },
+
+    #[error("no test in {tests} is for any of these guests: {}; check `program` and `guest` in the test file", guests.join(", "))]
+    NoTest { tests: String, guests: Vec<String> },
+
+    #[error("the test of {guest} looks at {pin}, which no analyser channel of bench `{bench}` is clipped to; channels: {}", channels.join(", "))]
+    PinNotOnBench {
+        guest: String,
+        pin: String,
+        bench: String,
+        channels: Vec<String>,
+    },
+
+    #[error("firmware {}: {message}", path.display())]
+    Firmware { path: PathBuf, message: String },
+
+    #[error(
+        "guest {guest}: its image has {bytes} bytes, the slot in flash only {slot}; make the guest smaller or the slot larger in the firmware's linker script"
+    )]
+    ImageTooLarge {
+        guest: String,
+        bytes: u64,
+        slot: u64,
+    },
+
+    #[error(
+        "service `{program}` is neither beside `hil` nor in PATH: build it with `./x build`, or correct `service.command` in the bench file"
+    )]
+    ServiceNotFound { program: String },
+
+    #[error("service `{program}` cannot be started: {source}")]
+    ServiceStart { program: String, source: io::Error },
+
+    #[error("service `{program}` ended ({status}) before it was ready{}", output(.stderr))]
+    ServiceDied {
+        program: String,
+        status: String,
+        stderr: String,
+    },
+
+    #[error("service `{program}` printed no line that starts with {ready:?} within {} ms: check `service.ready` and `service.timeout_ms` in the bench file{}", timeout.as_millis(), output(.stderr))]
+    ServiceNotReady {
+        program: String,
+        ready: String,
+        timeout: Duration,
+        stderr: String,
+    },
+
+    #[error(
+        "nobody answers at {address}, where {what} should be ({source}): check that it runs and that the bench file names the right port"
+    )]
+    Unreachable {
+        what: &'static str,
+        address: String,
+        source: io::Error,
+    },
+
+    #[error(
+        "debug probe {selector}: {message}: check that it is plugged in, that no other program uses it, and `probe.selector` in the bench file"
+    )]
+    ProbeOpen { selector: String, message: String },
+
+    #[error(
+        "chip {chip} does not answer through the probe: {message}: check power, SWDIO, SWCLK and ground, and `probe.chip` in the bench file"
+    )]
+    Attach { chip: String, message: String },
+
+    #[error("debug access failed while {doing}: {message}: check the wires and the board's power")]
+    Debug {
+        doing: &'static str,
+        message: String,
+    },
+
+    #[error(
+        "the probe cannot drive nRST ({message}): wire its reset to RUN, or set `reset = \"debug\"` in the bench file"
+    )]
+    ResetPin { message: String },
+
+    #[error(
+        "flashing {what} failed: {message}: check the board's power and that the chip is an RP2350 with enough flash"
+    )]
+    Flash { what: String, message: String },
+
+    #[error(
+        "flashing {what}: what was read back differs from what was written: the flash may be worn, write-protected or badly powered"
+    )]
+    Verify { what: String },
+
+    #[error("`sigrok-cli` is not in PATH: install it (Debian: `apt install sigrok-cli`)")]
+    NoSigrok,
+
+    #[error("`sigrok-cli --version` says {found:?}; version 0.7 or newer is needed")]
+    SigrokVersion { found: String },
+
+    #[error("sigrok-cli found no analyser with driver string `{driver}`: check `analyser.driver`, the cable, and that no other program uses it{}", output(.stderr))]
+    NoAnalyser { driver: String, stderr: String },
+
+    #[error("sigrok-cli did not do the capture ({what}): check `analyser.samplerate_hz` and `analyser.channels` in the bench file{}", output(.stderr))]
+    Sigrok { what: String, stderr: String },
+
+    #[error("capture {}: {message}", path.display())]
+    Capture { path: PathBuf, message: String },
+
+    #[error(
+        "the capture is empty: the analyser delivered no samples: check its power and clock, and that the board is running"
+    )]
+    EmptyCapture,
+
+    #[error(
+        "RUN did not rise in the capture, though nRST was released: check the wire from the probe's reset to RUN and the analyser's clip on RUN"
+    )]
+    NoReset,
+
+    #[error(
+        "the capture ends {missing_ms} ms too early, because RUN rose only {run_ms} ms after its start: raise `analyser.margin_ms` in the bench file"
+    )]
+    ShortCapture { missing_ms: u64, run_ms: u64 },
+
+    #[error(
+        "serial port {port}: {source}: check `serial.port` in the bench file, the cable, and that you may open it (group dialout)"
+    )]
+    Serial { port: String, source: io::Error },
+
+    #[error("the bench is not ready: see above what to check")]
+    BenchCheck,
+
+    #[error("the report cannot be written: {message}")]
+    Report { message: String },
+}
+
+impl Error {
+    /// For `map_err` around file system calls.
+    pub fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { path, source }
+    }
+}
+
+/// An error and all its causes on one line; probe-rs keeps the helpful part in the causes.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        next = cause.source();
+    }
+    text
+}
+
+fn output(text: &str) -> String {
+    let text = text.trim();
+    if text.is_empty() {
+        String::new()
+    } else {
+        format!("; it said: {}", text.replace('\n', " | "))
+    }
+}

@@ -1,0 +1,71 @@
+//! The last lines that another program wrote, read by a thread so that the program never blocks on a full pipe.
+
+use std::{
+    collections::VecDeque,
+    io::{BufRead, BufReader, Read},
+    sync::{Arc, Mutex, PoisonError},
+    thread::{self, JoinHandle},
+};
+
+const LINES: usize = 12;
+
+/// The end of a program's output.
+#[derive(Debug)]
+pub struct Tail {
+    lines: Arc<Mutex<VecDeque<String>>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Tail {
+    pub fn follow(from: impl Read + Send + 'static) -> Self {
+        Self::follow_each(from, |_| true)
+    }
+
+    /// `keep` sees every line and says whether it belongs to the tail.
+    pub fn follow_each(
+        from: impl Read + Send + 'static,
+        mut keep: impl FnMut(&str) -> bool + Send + 'static,
+    ) -> Self {
+        let lines = Arc::new(Mutex::new(VecDeque::new()));
+        let shared = Arc::clone(&lines);
+        let reader = thread::spawn(move || {
+            let mut from = BufReader::new(from);
+            let mut raw = Vec::new();
+            while from
+                .read_until(b'\n', &mut raw)
+                .is_ok_and(|count| count > 0)
+            {
+                let line = String::from_utf8_lossy(&raw).trim_end().to_string();
+                raw.clear();
+                if keep(&line) {
+                    let mut lines = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                    if lines.len() == LINES {
+                        lines.pop_front();
+                    }
+                    lines.push_back(line);
+                }
+            }
+        });
+        Self {
+            lines,
+            reader: Some(reader),
+        }
+    }
+
+    pub fn text(&self) -> String {
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines
+            .iter()
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
+    /// Waits for the end of the output, of a program that has ended.
+    pub fn finish(&mut self) -> String {
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
+        self.text()
+    }
+}

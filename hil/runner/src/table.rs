@@ -1,0 +1,200 @@
+//! What the user reads at the end: languages side by side, and vitals one by one.
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
+
+use crate::{
+    judge::{Measured, Verdict, microseconds, milliseconds},
+    run::{GuestRun, Plan},
+    vitals,
+};
+
+type Row<'a> = (&'static str, Box<dyn Fn(&GuestRun) -> Option<String> + 'a>);
+
+/// The guests as columns, so that languages compare line by line.
+pub fn comparison(runs: &[GuestRun]) -> String {
+    let mut table = new_table();
+    table.set_header(
+        std::iter::once(String::new()).chain(runs.iter().map(|run| run.manifest.name.clone())),
+    );
+    for (name, value) in rows() {
+        let cells: Vec<Option<String>> = runs.iter().map(&value).collect();
+        if cells.iter().any(Option::is_some) {
+            let cells = cells
+                .into_iter()
+                .map(|cell| cell.unwrap_or_else(|| "–".into()));
+            table.add_row(std::iter::once(name.to_string()).chain(cells));
+        }
+    }
+    align(&mut table);
+    table.to_string()
+}
+
+fn rows<'a>() -> Vec<Row<'a>> {
+    fn measured(
+        name: &'static str,
+        value: impl Fn(&Verdict) -> Option<String> + 'static,
+    ) -> Row<'static> {
+        // One line for each test of the guest.
+        let cell = move |run: &GuestRun| {
+            let lines: Vec<String> = run
+                .verdicts
+                .iter()
+                .map(|verdict| value(verdict).unwrap_or_else(|| "–".into()))
+                .collect();
+            Some(lines.join("\n"))
+        };
+        (name, Box::new(cell))
+    }
+    fn file(name: &'static str) -> Row<'static> {
+        let cell = move |run: &GuestRun| {
+            run.manifest
+                .artefacts
+                .get(name)
+                .map(|file| format!("{} B", file.bytes))
+        };
+        (name, Box::new(cell))
+    }
+    fn vital(title: &'static str, name: &'static str) -> Row<'static> {
+        let cell = move |run: &GuestRun| {
+            let vital = run.vitals.iter().find(|vital| vital.name == name)?;
+            let unit = if vital.unit == "bytes" {
+                "B"
+            } else {
+                &vital.unit
+            };
+            Some(format!("{} {unit}", vital.value))
+        };
+        (title, Box::new(cell))
+    }
+    fn call_cycles(run: &GuestRun) -> Option<String> {
+        let min = vitals::get(&run.vitals, "call_cycles_min")?;
+        let max = vitals::get(&run.vitals, "call_cycles_max")?;
+        Some(format!("{min}–{max}"))
+    }
+    vec![
+        measured("verdict", |verdict| {
+            Some(format!(
+                "{} {}",
+                verdict.pin,
+                if verdict.passed { "passed" } else { "FAILED" }
+            ))
+        }),
+        measured("mean period", |verdict| {
+            verdict.measured.map(|m| milliseconds(m.mean_period_ns))
+        }),
+        measured("worst deviation", |verdict| {
+            verdict
+                .measured
+                .map(|m| microseconds(m.worst_deviation_ns as f64))
+        }),
+        measured("jitter (std. dev.)", |verdict| {
+            verdict.measured.map(|m| microseconds(m.jitter_ns))
+        }),
+        measured("drift", |verdict| {
+            verdict
+                .measured
+                .map(|m| format!("{:.3} ppm", m.drift_ppm + 0.0))
+        }),
+        measured("duty", |verdict| {
+            verdict.measured.map(|m| format!("{:.6}", m.duty))
+        }),
+        measured("reset to first edge", |verdict| {
+            Some(
+                verdict
+                    .first_edge_ns
+                    .map_or("see vitals".into(), |ns| milliseconds(ns as f64)),
+            )
+        }),
+        vital("the same, by the board", "boot_to_first_edge_cycles"),
+        ("cycles a host call", Box::new(call_cycles)),
+        file("core.wasm"),
+        file("component.wasm"),
+        file("guest.cwasm"),
+        file("guest.img"),
+        (
+            "linear memory",
+            Box::new(|run| Some(format!("{} B", run.manifest.memory_bytes))),
+        ),
+        vital("Pulley stack", "pulley_stack"),
+        vital("heap, peak", "heap_peak"),
+        vital("stack, peak", "stack_peak"),
+        vital("static RAM", "static_ram"),
+    ]
+}
+
+/// The figures of one verdict, in one line.
+pub fn figures(measured: &Measured, first_edge_ns: Option<u64>) -> String {
+    let mut text = format!(
+        "    mean period {}, worst deviation {}, jitter {}, duty {:.6}, drift {:.3} ppm over {} periods",
+        milliseconds(measured.mean_period_ns),
+        microseconds(measured.worst_deviation_ns as f64),
+        microseconds(measured.jitter_ns),
+        measured.duty,
+        measured.drift_ppm + 0.0,
+        measured.periods,
+    );
+    if let Some(ns) = first_edge_ns {
+        text += &format!("; reset to first edge {}", milliseconds(ns as f64));
+    }
+    text
+}
+
+/// Every vital of every guest, with unit and description, and the sizes of firmware and guests.
+pub fn vitals(plan: &Plan, runs: &[GuestRun]) -> String {
+    let mut text = format!(
+        "firmware: {} bytes of flash\n",
+        plan.artefacts.firmware.flash_bytes()
+    );
+    for (section, bytes) in &plan.artefacts.firmware_manifest.sections {
+        text += &format!("    {section} {bytes} bytes\n");
+    }
+    for run in runs {
+        text += &format!("\n{}:", run.manifest.name);
+        for (file, artefact) in &run.manifest.artefacts {
+            text += &format!(" {file} {} bytes;", artefact.bytes);
+        }
+        let mut table = new_table();
+        table.set_header(["vital", "value", "unit", "what it is"]);
+        for vital in &run.vitals {
+            let running = if vital.running {
+                " (still counting)"
+            } else {
+                ""
+            };
+            table.add_row([
+                vital.name.clone(),
+                vital.value.to_string(),
+                vital.unit.clone(),
+                format!("{}{running}", vital.description),
+            ]);
+        }
+        if let Some(column) = table.column_mut(1) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        text = text.trim_end_matches(';').to_string() + "\n";
+        text += &if run.vitals.is_empty() {
+            "no vitals".to_string()
+        } else {
+            table.to_string()
+        };
+        text += "\n";
+    }
+    text
+}
+
+fn new_table() -> Table {
+    let mut table = Table::new();
+    table
+        .load_preset(UTF8_FULL_CONDENSED)
+        .set_content_arrangement(ContentArrangement::Disabled);
+    table
+}
+
+fn align(table: &mut Table) {
+    for index in 1.. {
+        match table.column_mut(index) {
+            Some(column) => column.set_cell_alignment(CellAlignment::Right),
+            None => return,
+        };
+    }
+}
