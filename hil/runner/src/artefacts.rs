@@ -76,68 +76,39 @@ impl Artefacts {
         }
         names.sort();
         if names.is_empty() {
-            return Err(Error::NoArtefacts {
-                folder: folder.into(),
-                missing: "guests/*".into(),
-            });
+            return Err(Error::NoArtefacts { folder: folder.into(), missing: "guests/*".into() });
         }
         if let Some(name) = only.iter().find(|name| !names.contains(name)) {
-            return Err(Error::UnknownGuest {
-                name: name.clone(),
-                known: names,
-            });
+            return Err(Error::UnknownGuest { name: name.clone(), known: names });
         }
 
         let mut guests = Vec::new();
-        for name in names
-            .iter()
-            .filter(|name| only.is_empty() || only.contains(name))
-        {
+        for name in names.iter().filter(|name| only.is_empty() || only.contains(name)) {
             let path = find(folder, &format!("guests/{name}/manifest.json"))?;
             let manifest: GuestManifest = manifest(&path)?;
             if manifest.name != *name {
-                let message = format!(
-                    "it is the manifest of {:?}, not of the guest in whose folder it lies",
-                    manifest.name
-                );
+                let message =
+                    format!("it is the manifest of {:?}, not of the guest in whose folder it lies", manifest.name);
                 return Err(Error::Manifest { path, message });
             }
             let image_path = find(folder, &format!("guests/{name}/guest.img"))?;
             let image = fs::read(&image_path).map_err(Error::file(&image_path))?;
             let slot = firmware.slot.end - firmware.slot.start;
             if image.len() as u64 > slot {
-                return Err(Error::ImageTooLarge {
-                    guest: name.clone(),
-                    bytes: image.len() as u64,
-                    slot,
-                });
+                return Err(Error::ImageTooLarge { guest: name.clone(), bytes: image.len() as u64, slot });
             }
             guests.push(Guest { manifest, image });
         }
-        Ok(Self {
-            firmware,
-            firmware_manifest,
-            guests,
-        })
+        Ok(Self { firmware, firmware_manifest, guests })
     }
 }
 
 fn find(folder: &Path, relative: &str) -> Result<PathBuf, Error> {
     let path = folder.join(relative);
-    if path.exists() {
-        Ok(path)
-    } else {
-        Err(Error::NoArtefacts {
-            folder: folder.into(),
-            missing: relative.into(),
-        })
-    }
+    if path.exists() { Ok(path) } else { Err(Error::NoArtefacts { folder: folder.into(), missing: relative.into() }) }
 }
 
 fn manifest<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
     let text = fs::read_to_string(path).map_err(Error::file(path))?;
-    serde_json::from_str(&text).map_err(|error| Error::Manifest {
-        path: path.into(),
-        message: error.to_string(),
-    })
+    serde_json::from_str(&text).map_err(|error| Error::Manifest { path: path.into(), message: error.to_string() })
 }

@@ -133,12 +133,8 @@ impl BenchFile {
 
     /// `file` is what error messages call it.
     pub fn parse(text: &str, file: &str) -> Result<Self, Error> {
-        let refuse = |message: String| Error::BenchFile {
-            file: file.into(),
-            message,
-        };
-        let bench: Self =
-            toml::from_str(text).map_err(|error| refuse(error.to_string().trim().into()))?;
+        let refuse = |message: String| Error::BenchFile { file: file.into(), message };
+        let bench: Self = toml::from_str(text).map_err(|error| refuse(error.to_string().trim().into()))?;
         bench.check().map_err(refuse)?;
         Ok(bench)
     }
@@ -153,27 +149,15 @@ impl BenchFile {
         let mut labels = BTreeSet::new();
         for (channel, label) in &self.analyser.channels {
             for text in [channel, label] {
-                if text.is_empty()
-                    || !text
-                        .bytes()
-                        .all(|b| b.is_ascii_graphic() && !b",=:".contains(&b))
-                {
-                    return Err(format!(
-                        "analyser.channels: {text:?} is no name of a channel"
-                    ));
+                if text.is_empty() || !text.bytes().all(|b| b.is_ascii_graphic() && !b",=:".contains(&b)) {
+                    return Err(format!("analyser.channels: {text:?} is no name of a channel"));
                 }
             }
             if !labels.insert(label) {
-                return Err(format!(
-                    "analyser.channels: two channels are clipped to {label}"
-                ));
+                return Err(format!("analyser.channels: two channels are clipped to {label}"));
             }
         }
-        if self
-            .service
-            .as_ref()
-            .is_some_and(|service| service.command.is_empty())
-        {
+        if self.service.as_ref().is_some_and(|service| service.command.is_empty()) {
             return Err("service.command is empty".into());
         }
         let known = self.port_names()?;
@@ -208,42 +192,26 @@ impl BenchFile {
     fn port_names(&self) -> Result<BTreeSet<String>, String> {
         let mut names = BTreeSet::new();
         for argument in self.service.iter().flat_map(|service| &service.command) {
-            names.extend(
-                placeholders(argument)?
-                    .into_iter()
-                    .map(|name| base(name).to_string()),
-            );
+            names.extend(placeholders(argument)?.into_iter().map(|name| base(name).to_string()));
         }
         Ok(names)
     }
 
     /// The same bench with every placeholder replaced by a port that was free a moment ago.
     pub fn with_free_ports(&self) -> Result<Self, Error> {
-        let refuse = |message: String| Error::BenchFile {
-            file: self.name.clone(),
-            message,
-        };
+        let refuse = |message: String| Error::BenchFile { file: self.name.clone(), message };
         let mut ports = BTreeMap::new();
         // All are held until all are found, so that no two are the same.
         let mut held = Vec::new();
         for name in self.port_names().map_err(refuse)? {
-            let unusable = |source| Error::Unreachable {
-                what: "a free port",
-                address: "127.0.0.1".into(),
-                source,
-            };
+            let unusable = |source| Error::Unreachable { what: "a free port", address: "127.0.0.1".into(), source };
             let listener =
-                std::net::TcpListener::bind(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0))
-                    .map_err(unusable)?;
+                std::net::TcpListener::bind(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)).map_err(unusable)?;
             ports.insert(name, listener.local_addr().map_err(unusable)?);
             held.push(listener);
         }
         let mut bench = self.clone();
-        for argument in bench
-            .service
-            .iter_mut()
-            .flat_map(|service| &mut service.command)
-        {
+        for argument in bench.service.iter_mut().flat_map(|service| &mut service.command) {
             *argument = fill(argument, &ports).map_err(refuse)?;
         }
         bench.probe.selector = fill(&bench.probe.selector, &ports).map_err(refuse)?;
@@ -256,10 +224,7 @@ impl BenchFile {
 }
 
 fn base(placeholder: &str) -> &str {
-    placeholder
-        .strip_suffix(".host")
-        .or_else(|| placeholder.strip_suffix(".port"))
-        .unwrap_or(placeholder)
+    placeholder.strip_suffix(".host").or_else(|| placeholder.strip_suffix(".port")).unwrap_or(placeholder)
 }
 
 /// What stands in braces in `text`.
@@ -267,15 +232,9 @@ fn placeholders(text: &str) -> Result<Vec<&str>, String> {
     let mut found = Vec::new();
     let mut rest = text;
     while let Some((_, after)) = rest.split_once('{') {
-        let (name, after) = after
-            .split_once('}')
-            .ok_or_else(|| format!("{text:?} has a `{{` without a `}}`"))?;
+        let (name, after) = after.split_once('}').ok_or_else(|| format!("{text:?} has a `{{` without a `}}`"))?;
         let plain = base(name);
-        if plain.is_empty()
-            || !plain
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-        {
+        if plain.is_empty() || !plain.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
             return Err(format!("`{{{name}}}` in {text:?} is no name of a port"));
         }
         found.push(name);
@@ -287,9 +246,7 @@ fn placeholders(text: &str) -> Result<Vec<&str>, String> {
 fn fill(text: &str, ports: &BTreeMap<String, SocketAddr>) -> Result<String, String> {
     let mut filled = text.to_string();
     for name in placeholders(text)? {
-        let address = ports
-            .get(base(name))
-            .ok_or_else(|| format!("`{{{name}}}` in {text:?} is not a known port"))?;
+        let address = ports.get(base(name)).ok_or_else(|| format!("`{{{name}}}` in {text:?} is not a known port"))?;
         let value = if name.ends_with(".host") {
             address.ip().to_string()
         } else if name.ends_with(".port") {
@@ -322,59 +279,31 @@ mod tests {
     fn a_placeholder_is_the_same_port_everywhere() {
         let bench = BenchFile::load(None).unwrap().with_free_ports().unwrap();
         let command = &bench.service.as_ref().unwrap().command;
-        let after =
-            |flag| command[command.iter().position(|word| word == flag).unwrap() + 1].clone();
+        let after = |flag| command[command.iter().position(|word| word == flag).unwrap() + 1].clone();
         assert!(bench.probe.selector.ends_with(&after("--debug")));
-        assert_eq!(
-            bench.serial.unwrap().port,
-            format!("tcp:{}", after("--serial"))
-        );
+        assert_eq!(bench.serial.unwrap().port, format!("tcp:{}", after("--serial")));
         let analyser = after("--analyser").replace(':', "/");
-        assert!(
-            bench.analyser.driver.contains(&format!("tcp/{analyser}:")),
-            "{}",
-            bench.analyser.driver
-        );
+        assert!(bench.analyser.driver.contains(&format!("tcp/{analyser}:")), "{}", bench.analyser.driver);
         assert_ne!(after("--debug"), after("--serial"));
     }
 
     #[test]
     fn an_unknown_key_is_named_with_the_known_ones() {
         let text = REAL.replace("selector =", "selecter =");
-        let message = BenchFile::parse(&text, "bench.toml")
-            .unwrap_err()
-            .to_string();
-        assert!(
-            message.contains("bench.toml") && message.contains("`selecter`"),
-            "{message}"
-        );
-        assert!(
-            message.contains("`selector`") && message.contains("`chip`"),
-            "{message}"
-        );
+        let message = BenchFile::parse(&text, "bench.toml").unwrap_err().to_string();
+        assert!(message.contains("bench.toml") && message.contains("`selecter`"), "{message}");
+        assert!(message.contains("`selector`") && message.contains("`chip`"), "{message}");
     }
 
     #[test]
     fn contradictions_are_refused() {
         for (from, to, expected) in [
             ("D1 = ", "D0 = ", "duplicate key"),
-            (
-                "\"GPIO15\"",
-                "\"GPIO25\"",
-                "two channels are clipped to GPIO25",
-            ),
-            (
-                "fx2lafw\"",
-                "fx2lafw:{analyser}\"",
-                "no [service] command names it",
-            ),
+            ("\"GPIO15\"", "\"GPIO25\"", "two channels are clipped to GPIO25"),
+            ("fx2lafw\"", "fx2lafw:{analyser}\"", "no [service] command names it"),
             ("fx2lafw\"", "fx2lafw:{\"", "without a `}`"),
             ("fx2lafw\"", "fx2lafw:{a b}\"", "is no name of a port"),
-            (
-                "reset = \"debug\"",
-                "reset = \"button\"",
-                "unknown variant `button`",
-            ),
+            ("reset = \"debug\"", "reset = \"button\"", "unknown variant `button`"),
         ] {
             let text = REAL.replace(from, to);
             assert_ne!(text, REAL, "{from} is not in the file");

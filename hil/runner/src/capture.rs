@@ -30,14 +30,11 @@ impl Capture {
     /// Reads a VCD file with one-bit variables; wider ones are ignored. The message says what is wrong with the file.
     pub fn read(reader: impl BufRead) -> Result<Self, String> {
         let mut parser = vcd::Parser::new(reader);
-        let header = parser
-            .parse_header()
-            .map_err(|error| format!("this is no VCD file: {error}"))?;
+        let header = parser.parse_header().map_err(|error| format!("this is no VCD file: {error}"))?;
         let (count, unit) = header.timescale.ok_or("this VCD file has no $timescale")?;
         // Units a second is at most 10^15 (fs).
         let to_ns = |ticks: u64| {
-            let ns =
-                u128::from(ticks) * u128::from(count) * 1_000_000_000 / u128::from(unit.divisor());
+            let ns = u128::from(ticks) * u128::from(count) * 1_000_000_000 / u128::from(unit.divisor());
             u64::try_from(ns).map_err(|_| format!("the time #{ticks} is too large"))
         };
 
@@ -68,10 +65,7 @@ impl Capture {
                     let channel = &mut capture.channels[index];
                     match levels[index].replace(high) {
                         None => channel.initial = high,
-                        Some(before) if before != high => channel.edges.push(Edge {
-                            at_ns: capture.end_ns,
-                            high,
-                        }),
+                        Some(before) if before != high => channel.edges.push(Edge { at_ns: capture.end_ns, high }),
                         Some(_) => {}
                     }
                 }
@@ -87,11 +81,7 @@ impl Capture {
 
     /// The first moment at which `name` went high, if it did.
     pub fn first_rise(&self, name: &str) -> Option<u64> {
-        self.channel(name)?
-            .edges
-            .iter()
-            .find(|edge| edge.high)
-            .map(|edge| edge.at_ns)
+        self.channel(name)?.edges.iter().find(|edge| edge.high).map(|edge| edge.at_ns)
     }
 }
 
@@ -100,10 +90,7 @@ fn add_variables(items: &[ScopeItem], capture: &mut Capture, by_id: &mut HashMap
         match item {
             ScopeItem::Var(var) if var.size == 1 => {
                 by_id.insert(var.code, capture.channels.len());
-                capture.channels.push(Channel {
-                    name: var.reference.clone(),
-                    ..Channel::default()
-                });
+                capture.channels.push(Channel { name: var.reference.clone(), ..Channel::default() });
             }
             ScopeItem::Scope(scope) => add_variables(&scope.items, capture, by_id),
             _ => {}
@@ -129,19 +116,7 @@ mod tests {
         assert_eq!(capture.first_rise("RUN"), Some(1_000));
         let led = capture.channel("GPIO25").unwrap();
         assert!(!led.initial);
-        assert_eq!(
-            led.edges,
-            [
-                Edge {
-                    at_ns: 2_000,
-                    high: true
-                },
-                Edge {
-                    at_ns: 3_000,
-                    high: false
-                }
-            ]
-        );
+        assert_eq!(led.edges, [Edge { at_ns: 2_000, high: true }, Edge { at_ns: 3_000, high: false }]);
         assert!(capture.channel("GPIO24").is_none());
     }
 
@@ -156,16 +131,8 @@ mod tests {
             let message = read(body).unwrap_err();
             assert!(message.contains(expected), "{body:?}: {message}");
         }
-        assert!(
-            Capture::read(&b"PNG"[..])
-                .unwrap_err()
-                .contains("no VCD file")
-        );
-        assert!(
-            Capture::read(&b"$enddefinitions $end\n"[..])
-                .unwrap_err()
-                .contains("$timescale")
-        );
+        assert!(Capture::read(&b"PNG"[..]).unwrap_err().contains("no VCD file"));
+        assert!(Capture::read(&b"$enddefinitions $end\n"[..]).unwrap_err().contains("$timescale"));
     }
 
     #[test]
@@ -181,11 +148,7 @@ mod tests {
                     let mut level = channel.initial;
                     let mut at_ns = 0;
                     for edge in &channel.edges {
-                        assert!(
-                            edge.high != level
-                                && edge.at_ns >= at_ns
-                                && edge.at_ns <= capture.end_ns
-                        );
+                        assert!(edge.high != level && edge.at_ns >= at_ns && edge.at_ns <= capture.end_ns);
                         (level, at_ns) = (edge.high, edge.at_ns);
                     }
                 }

@@ -42,41 +42,25 @@ pub fn bench(file: &BenchFile, scratch: &Path, say: &mut dyn FnMut(&str)) -> Res
     let mut probe = ProbeRs::new(&bench.probe)?;
     report("probe", probe.describe());
     if let Some(serial) = &bench.serial {
-        report(
-            "serial port",
-            Serial::open(serial).map(|_| "it can be opened".into()),
-        );
+        report("serial port", Serial::open(serial).map(|_| "it can be opened".into()));
     }
     let mut analyser = Sigrok::new(&bench.analyser);
     let version = analyser.describe();
     let usable = version.is_ok();
     report("sigrok-cli", version);
     if usable {
-        report(
-            "analyser",
-            try_capture(&bench, &mut probe, &mut analyser, scratch),
-        );
+        report("analyser", try_capture(&bench, &mut probe, &mut analyser, scratch));
     }
     drop(service);
     Ok(all)
 }
 
 /// A short capture; with a reset in it where the bench can see one.
-fn try_capture(
-    bench: &BenchFile,
-    probe: &mut ProbeRs,
-    analyser: &mut Sigrok,
-    scratch: &Path,
-) -> Result<String, Error> {
+fn try_capture(bench: &BenchFile, probe: &mut ProbeRs, analyser: &mut Sigrok, scratch: &Path) -> Result<String, Error> {
     std::fs::create_dir_all(scratch).map_err(Error::file(scratch))?;
     let vcd = scratch.join("check.vcd");
     let pin = bench.probe.reset == Reset::Pin;
-    let length = CAPTURE
-        + if pin {
-            Duration::from_millis(bench.analyser.margin_ms)
-        } else {
-            Duration::ZERO
-        };
+    let length = CAPTURE + if pin { Duration::from_millis(bench.analyser.margin_ms) } else { Duration::ZERO };
     if pin {
         probe.hold_reset()?;
     }
@@ -85,8 +69,7 @@ fn try_capture(
     started.and(released)?;
     analyser.finish(&mut |_, _| {})?;
     let file = File::open(&vcd).map_err(Error::file(&vcd))?;
-    let capture = Capture::read(BufReader::new(file))
-        .map_err(|message| Error::Capture { path: vcd, message })?;
+    let capture = Capture::read(BufReader::new(file)).map_err(|message| Error::Capture { path: vcd, message })?;
     if capture.end_ns == 0 {
         return Err(Error::EmptyCapture);
     }

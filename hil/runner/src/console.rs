@@ -52,17 +52,10 @@ pub struct Serial {
 
 impl Serial {
     pub fn open(file: &bench_file::Serial) -> Result<Self, Error> {
-        let fail = |source| Error::Serial {
-            port: file.port.clone(),
-            source,
-        };
+        let fail = |source| Error::Serial { port: file.port.clone(), source };
         let port: Box<dyn Read + Send> = match file.port.strip_prefix("tcp:") {
             Some(address) => {
-                let refuse = |source| Error::Unreachable {
-                    what: "the serial port",
-                    address: address.into(),
-                    source,
-                };
+                let refuse = |source| Error::Unreachable { what: "the serial port", address: address.into(), source };
                 let resolved = address.to_socket_addrs().map_err(refuse)?.next();
                 let resolved = resolved.ok_or_else(|| refuse(ErrorKind::NotFound.into()))?;
                 let stream = TcpStream::connect_timeout(&resolved, CONNECT).map_err(refuse)?;
@@ -101,20 +94,13 @@ impl Serial {
                 }
             }
         });
-        Self {
-            received,
-            stop,
-            reader: Some(reader),
-        }
+        Self { received, stop, reader: Some(reader) }
     }
 }
 
 impl Console for Serial {
     fn clear(&mut self) {
-        self.received
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.received.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     fn lines(&mut self) -> Vec<String> {
@@ -138,12 +124,7 @@ fn lines(bytes: &[u8]) -> Vec<String> {
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
     whole
         .lines()
-        .map(|line| {
-            line.trim_end()
-                .chars()
-                .filter(|c| !c.is_control())
-                .collect::<String>()
-        })
+        .map(|line| line.trim_end().chars().filter(|c| !c.is_control()).collect::<String>())
         .filter(|line| !line.is_empty())
         .collect()
 }
@@ -155,16 +136,8 @@ mod tests {
 
     #[test]
     fn only_whole_lines_count() {
-        let text =
-            b"sandhill 0.1.0\r\nguest: running, 24704 bytes\r\n\r\nhost: \xFF\x07panic\nhalf a li";
-        assert_eq!(
-            lines(text),
-            [
-                "sandhill 0.1.0",
-                "guest: running, 24704 bytes",
-                "host: \u{FFFD}panic"
-            ]
-        );
+        let text = b"sandhill 0.1.0\r\nguest: running, 24704 bytes\r\n\r\nhost: \xFF\x07panic\nhalf a li";
+        assert_eq!(lines(text), ["sandhill 0.1.0", "guest: running, 24704 bytes", "host: \u{FFFD}panic"]);
         assert!(lines(b"no end").is_empty());
     }
 
@@ -173,22 +146,9 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
-        let error = Serial::open(&bench_file::Serial {
-            port: format!("tcp:{address}"),
-            baud: 115_200,
-        })
-        .unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains(&format!("nobody answers at {address}")),
-            "{error}"
-        );
-        let error = Serial::open(&bench_file::Serial {
-            port: "/dev/no-such-port".into(),
-            baud: 9600,
-        })
-        .unwrap_err();
+        let error = Serial::open(&bench_file::Serial { port: format!("tcp:{address}"), baud: 115_200 }).unwrap_err();
+        assert!(error.to_string().contains(&format!("nobody answers at {address}")), "{error}");
+        let error = Serial::open(&bench_file::Serial { port: "/dev/no-such-port".into(), baud: 9600 }).unwrap_err();
         assert!(error.to_string().contains("/dev/no-such-port"), "{error}");
     }
 
@@ -196,11 +156,7 @@ mod tests {
     fn text_arrives_over_tcp_and_can_be_forgotten() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = format!("tcp:{}", listener.local_addr().unwrap());
-        let mut serial = Serial::open(&bench_file::Serial {
-            port,
-            baud: 115_200,
-        })
-        .unwrap();
+        let mut serial = Serial::open(&bench_file::Serial { port, baud: 115_200 }).unwrap();
         let (mut stream, _) = listener.accept().unwrap();
         stream.write_all(b"guest: returned\r\n").unwrap();
         drop(stream);

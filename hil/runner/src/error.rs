@@ -30,12 +30,7 @@ pub enum Error {
     NoTest { tests: String, guests: Vec<String> },
 
     #[error("the test of {guest} looks at {pin}, which no analyser channel of bench `{bench}` is clipped to; channels: {}", channels.join(", "))]
-    PinNotOnBench {
-        guest: String,
-        pin: String,
-        bench: String,
-        channels: Vec<String>,
-    },
+    PinNotOnBench { guest: String, pin: String, bench: String, channels: Vec<String> },
 
     #[error("firmware {}: {message}", path.display())]
     Firmware { path: PathBuf, message: String },
@@ -43,11 +38,7 @@ pub enum Error {
     #[error(
         "guest {guest}: its image has {bytes} bytes, the slot in flash only {slot}; make the guest smaller or the slot larger in the firmware's linker script"
     )]
-    ImageTooLarge {
-        guest: String,
-        bytes: u64,
-        slot: u64,
-    },
+    ImageTooLarge { guest: String, bytes: u64, slot: u64 },
 
     #[error(
         "service `{program}` is neither beside `hil` nor in PATH: build it with `./x build`, or correct `service.command` in the bench file"
@@ -58,28 +49,15 @@ pub enum Error {
     ServiceStart { program: String, source: io::Error },
 
     #[error("service `{program}` ended ({status}) before it was ready{}", output(.stderr))]
-    ServiceDied {
-        program: String,
-        status: String,
-        stderr: String,
-    },
+    ServiceDied { program: String, status: String, stderr: String },
 
     #[error("service `{program}` printed no line that starts with {ready:?} within {} ms: check `service.ready` and `service.timeout_ms` in the bench file{}", timeout.as_millis(), output(.stderr))]
-    ServiceNotReady {
-        program: String,
-        ready: String,
-        timeout: Duration,
-        stderr: String,
-    },
+    ServiceNotReady { program: String, ready: String, timeout: Duration, stderr: String },
 
     #[error(
         "nobody answers at {address}, where {what} should be ({source}): check that it runs and that the bench file names the right port"
     )]
-    Unreachable {
-        what: &'static str,
-        address: String,
-        source: io::Error,
-    },
+    Unreachable { what: &'static str, address: String, source: io::Error },
 
     #[error(
         "debug probe {selector}: {message}: check that it is plugged in, that no other program uses it, and `probe.selector` in the bench file"
@@ -92,10 +70,7 @@ pub enum Error {
     Attach { chip: String, message: String },
 
     #[error("debug access failed while {doing}: {message}: check the wires and the board's power")]
-    Debug {
-        doing: &'static str,
-        message: String,
-    },
+    Debug { doing: &'static str, message: String },
 
     #[error(
         "the probe cannot drive nRST ({message}): wire its reset to RUN, or set `reset = \"debug\"` in the bench file"
@@ -178,9 +153,5 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 
 fn output(text: &str) -> String {
     let text = text.trim();
-    if text.is_empty() {
-        String::new()
-    } else {
-        format!("; it said: {}", text.replace('\n', " | "))
-    }
+    if text.is_empty() { String::new() } else { format!("; it said: {}", text.replace('\n', " | ")) }
 }

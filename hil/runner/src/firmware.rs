@@ -51,21 +51,14 @@ pub struct Field {
 impl Firmware {
     pub fn load(path: &Path) -> Result<Self, Error> {
         let bytes = fs::read(path).map_err(Error::file(path))?;
-        Self::parse(&bytes).map_err(|message| Error::Firmware {
-            path: path.into(),
-            message,
-        })
+        Self::parse(&bytes).map_err(|message| Error::Firmware { path: path.into(), message })
     }
 
     /// The message says what is wrong with the file.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let elf = ElfFile32::<Endianness>::parse(bytes)
-            .map_err(|error| format!("this is no 32-bit ELF file: {error}"))?;
-        let symbol = |name: &str| {
-            elf.symbols()
-                .find(|symbol| symbol.name() == Ok(name))
-                .map(|symbol| symbol.address())
-        };
+        let elf =
+            ElfFile32::<Endianness>::parse(bytes).map_err(|error| format!("this is no 32-bit ELF file: {error}"))?;
+        let symbol = |name: &str| elf.symbols().find(|symbol| symbol.name() == Ok(name)).map(|symbol| symbol.address());
         let required = |name: &str| {
             symbol(name).ok_or_else(|| {
                 format!("it has no symbol `{name}`: it must be built with the linker script of host/rp2350 and not be stripped")
@@ -77,31 +70,18 @@ impl Firmware {
         }
         let vitals = match (symbol("VITALS"), elf.section_by_name(".vitals")) {
             (Some(address), Some(section)) => {
-                let text = section
-                    .data()
-                    .map_err(|error| format!("its section .vitals cannot be read: {error}"))?;
-                let text = std::str::from_utf8(text)
-                    .map_err(|_| "its section .vitals is not UTF-8".to_string())?;
-                Some(VitalsLayout {
-                    address,
-                    fields: fields(text)?,
-                })
+                let text = section.data().map_err(|error| format!("its section .vitals cannot be read: {error}"))?;
+                let text = std::str::from_utf8(text).map_err(|_| "its section .vitals is not UTF-8".to_string())?;
+                Some(VitalsLayout { address, fields: fields(text)? })
             }
             _ => None,
         };
-        Ok(Self {
-            segments: segments(&elf, bytes)?,
-            slot,
-            vitals,
-        })
+        Ok(Self { segments: segments(&elf, bytes)?, slot, vitals })
     }
 
     /// Bytes that go into flash.
     pub fn flash_bytes(&self) -> u64 {
-        self.segments
-            .iter()
-            .map(|segment| segment.bytes.len() as u64)
-            .sum()
+        self.segments.iter().map(|segment| segment.bytes.len() as u64).sum()
     }
 }
 
@@ -110,23 +90,16 @@ fn segments(elf: &ElfFile32<'_, Endianness>, bytes: &[u8]) -> Result<Vec<Segment
     let endian = elf.endian();
     let mut segments = Vec::new();
     for header in elf.elf_program_headers() {
-        let data = header
-            .data(endian, bytes)
-            .map_err(|()| "a segment lies outside the file".to_string())?;
+        let data = header.data(endian, bytes).map_err(|()| "a segment lies outside the file".to_string())?;
         if header.p_type(endian) != object::elf::PT_LOAD || data.is_empty() {
             continue;
         }
         let (start, size) = header.file_range(endian);
         let holds_section = elf.sections().any(|section| {
-            section.file_range().is_some_and(|(at, length)| {
-                at >= start && at + length <= start + size && length > 0
-            })
+            section.file_range().is_some_and(|(at, length)| at >= start && at + length <= start + size && length > 0)
         });
         if holds_section {
-            segments.push(Segment {
-                address: header.p_paddr(endian).into(),
-                bytes: data.to_vec(),
-            });
+            segments.push(Segment { address: header.p_paddr(endian).into(), bytes: data.to_vec() });
         }
     }
     if segments.is_empty() {
@@ -143,11 +116,7 @@ fn fields(text: &str) -> Result<Vec<Field>, String> {
         .map(|line| {
             let mut words = line.splitn(3, ' ');
             let mut word = || words.next().unwrap_or_default().to_string();
-            Field {
-                name: word(),
-                unit: word(),
-                description: word(),
-            }
+            Field { name: word(), unit: word(), description: word() }
         })
         .collect();
     match fields.first() {

@@ -8,75 +8,38 @@ use elf::Elf;
 fn segments_slot_and_vitals_are_found() {
     let firmware = Firmware::parse(&Elf::default().bytes()).unwrap();
     assert_eq!(firmware.slot, 0x1010_0000..0x1014_0000);
-    let addresses: Vec<u64> = firmware
-        .segments
-        .iter()
-        .map(|segment| segment.address)
-        .collect();
+    let addresses: Vec<u64> = firmware.segments.iter().map(|segment| segment.address).collect();
     assert_eq!(addresses, [0x1000_0000, 0x1000_0100]);
     assert_eq!(firmware.segments[1].bytes, b"code");
     assert_eq!(firmware.flash_bytes(), 11);
     let vitals = firmware.vitals.unwrap();
     assert_eq!(vitals.address, 0x2000_0040);
     let peak = &vitals.fields[1];
-    assert_eq!(
-        (peak.name.as_str(), peak.unit.as_str()),
-        ("heap_peak", "bytes")
-    );
+    assert_eq!((peak.name.as_str(), peak.unit.as_str()), ("heap_peak", "bytes"));
     assert_eq!(peak.description, "most of the heap in use");
 }
 
 #[test]
 fn firmware_without_symbols_is_refused_with_the_symbol() {
-    let stripped = Elf {
-        symbols: Vec::new(),
-        ..Elf::default()
-    };
+    let stripped = Elf { symbols: Vec::new(), ..Elf::default() };
     let message = Firmware::parse(&stripped.bytes()).unwrap_err();
-    assert!(
-        message.contains("no symbol `__guest_slot0_start`"),
-        "{message}"
-    );
-    let backwards = Elf {
-        symbols: vec![("__guest_slot0_start", 2), ("__guest_slot0_end", 1)],
-        ..Elf::default()
-    };
-    assert!(
-        Firmware::parse(&backwards.bytes())
-            .unwrap_err()
-            .contains("not below")
-    );
+    assert!(message.contains("no symbol `__guest_slot0_start`"), "{message}");
+    let backwards = Elf { symbols: vec![("__guest_slot0_start", 2), ("__guest_slot0_end", 1)], ..Elf::default() };
+    assert!(Firmware::parse(&backwards.bytes()).unwrap_err().contains("not below"));
 }
 
 #[test]
 fn firmware_without_vitals_is_fine_and_with_strange_ones_is_not() {
-    let none = Elf {
-        vitals: None,
-        ..Elf::default()
-    };
+    let none = Elf { vitals: None, ..Elf::default() };
     assert_eq!(Firmware::parse(&none.bytes()).unwrap().vitals, None);
-    let strange = Elf {
-        vitals: Some("heap_peak bytes first\n"),
-        ..Elf::default()
-    };
-    assert!(
-        Firmware::parse(&strange.bytes())
-            .unwrap_err()
-            .contains("magic")
-    );
+    let strange = Elf { vitals: Some("heap_peak bytes first\n"), ..Elf::default() };
+    assert!(Firmware::parse(&strange.bytes()).unwrap_err().contains("magic"));
 }
 
 #[test]
 fn firmware_without_anything_to_flash_is_refused() {
-    let empty = Elf {
-        segments: Vec::new(),
-        ..Elf::default()
-    };
-    assert!(
-        Firmware::parse(&empty.bytes())
-            .unwrap_err()
-            .contains("no segment")
-    );
+    let empty = Elf { segments: Vec::new(), ..Elf::default() };
+    assert!(Firmware::parse(&empty.bytes()).unwrap_err().contains("no segment"));
 }
 
 #[test]

@@ -70,27 +70,16 @@ pub struct Verdict {
 
 /// Judges the edges of `test.pin`, which are in order of time.
 pub fn judge(edges: &[Edge], window: Window, test: &Test) -> Verdict {
-    let edges: Vec<Edge> = edges
-        .iter()
-        .copied()
-        .filter(|edge| (window.start_ns..=window.end_ns).contains(&edge.at_ns))
-        .collect();
+    let edges: Vec<Edge> =
+        edges.iter().copied().filter(|edge| (window.start_ns..=window.end_ns).contains(&edge.at_ns)).collect();
     let period_ns = nanos(test.period);
     let tolerance_ns = nanos(test.tolerance);
     let measured = measure(&edges, period_ns);
-    let first_edge_ns = edges
-        .first()
-        .filter(|_| window.starts_at_reset)
-        .map(|edge| edge.at_ns - window.start_ns);
+    let first_edge_ns = edges.first().filter(|_| window.starts_at_reset).map(|edge| edge.at_ns - window.start_ns);
 
     let mut criteria = Vec::new();
     let mut ask = |name, measured: String, expected: String, passed| {
-        criteria.push(Criterion {
-            name,
-            measured,
-            expected,
-            passed,
-        });
+        criteria.push(Criterion { name, measured, expected, passed });
     };
 
     // One period less than fits, as the board has to boot first.
@@ -99,30 +88,17 @@ pub fn judge(edges: &[Edge], window: Window, test: &Test) -> Verdict {
     let seen = match (&measured, edges.last()) {
         (None, None) => "no edge at all".to_string(),
         (None, Some(last)) => {
-            format!(
-                "{} edge(s), then {}",
-                edges.len(),
-                if last.high { "high" } else { "low" }
-            )
+            format!("{} edge(s), then {}", edges.len(), if last.high { "high" } else { "low" })
         }
         (Some(_), _) => periods.to_string(),
     };
-    ask(
-        "whole periods",
-        seen,
-        format!("at least {periods_min}"),
-        periods >= periods_min,
-    );
+    ask("whole periods", seen, format!("at least {periods_min}"), periods >= periods_min);
 
     if let Some(measured) = &measured {
         ask(
             "mean period",
             milliseconds(measured.mean_period_ns),
-            format!(
-                "{} ± {}",
-                milliseconds(period_ns as f64),
-                microseconds(tolerance_ns as f64)
-            ),
+            format!("{} ± {}", milliseconds(period_ns as f64), microseconds(tolerance_ns as f64)),
             (measured.mean_period_ns - period_ns as f64).abs() <= tolerance_ns as f64,
         );
         ask(
@@ -156,11 +132,7 @@ pub fn judge(edges: &[Edge], window: Window, test: &Test) -> Verdict {
     }
     if let Some(last) = edges.last() {
         // A guest that stops after some good periods has stopped at one level.
-        let share = if last.high {
-            test.duty
-        } else {
-            1.0 - test.duty
-        };
+        let share = if last.high { test.duty } else { 1.0 - test.duty };
         let limit_ns = (share + test.duty_tolerance) * period_ns as f64 + tolerance_ns as f64;
         let silence_ns = (window.end_ns - last.at_ns) as f64;
         let level = if last.high { "high" } else { "low" };
@@ -191,11 +163,7 @@ pub fn judge(edges: &[Edge], window: Window, test: &Test) -> Verdict {
 }
 
 fn measure(edges: &[Edge], period_ns: u64) -> Option<Measured> {
-    let rises: Vec<u64> = edges
-        .iter()
-        .filter(|edge| edge.high)
-        .map(|edge| edge.at_ns)
-        .collect();
+    let rises: Vec<u64> = edges.iter().filter(|edge| edge.high).map(|edge| edge.at_ns).collect();
     let (first, last) = (*rises.first()?, *rises.last()?);
     let count = rises.len() - 1;
     if count == 0 || last == first {
@@ -205,10 +173,7 @@ fn measure(edges: &[Edge], period_ns: u64) -> Option<Measured> {
     let mean_period_ns = (last - first) as f64 / n;
     let periods = || rises.windows(2).map(|pair| pair[1] - pair[0]);
     let worst_deviation_ns = periods().map(|period| period.abs_diff(period_ns)).max()?;
-    let variance = periods()
-        .map(|period| (period as f64 - mean_period_ns).powi(2))
-        .sum::<f64>()
-        / n;
+    let variance = periods().map(|period| (period as f64 - mean_period_ns).powi(2)).sum::<f64>() / n;
     let high_ns: u64 = edges
         .windows(2)
         .filter(|pair| pair[0].high && !pair[1].high && (first..last).contains(&pair[0].at_ns))
@@ -222,9 +187,7 @@ fn measure(edges: &[Edge], period_ns: u64) -> Option<Measured> {
     };
     let mid = n / 2.0;
     let mean_late = (0..=count).map(late_ns).sum::<f64>() / (n + 1.0);
-    let covariance: f64 = (0..=count)
-        .map(|i| (i as f64 - mid) * (late_ns(i) - mean_late))
-        .sum();
+    let covariance: f64 = (0..=count).map(|i| (i as f64 - mid) * (late_ns(i) - mean_late)).sum();
     let spread: f64 = (0..=count).map(|i| (i as f64 - mid).powi(2)).sum();
     let drift_ppm = covariance / spread / period_ns as f64 * 1e6;
 

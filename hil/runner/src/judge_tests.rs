@@ -11,26 +11,14 @@ fn blinky() -> Test {
 }
 
 fn window() -> Window {
-    Window {
-        start_ns: RESET,
-        end_ns: RESET + 10_000 * MS,
-        starts_at_reset: true,
-    }
+    Window { start_ns: RESET, end_ns: RESET + 10_000 * MS, starts_at_reset: true }
 }
 
 /// Edges from rising times and how long each high lasts, up to the end of the window.
 fn edges(rises: impl IntoIterator<Item = u64>, high_ns: u64) -> Vec<Edge> {
     rises
         .into_iter()
-        .flat_map(|at_ns| {
-            [
-                Edge { at_ns, high: true },
-                Edge {
-                    at_ns: at_ns + high_ns,
-                    high: false,
-                },
-            ]
-        })
+        .flat_map(|at_ns| [Edge { at_ns, high: true }, Edge { at_ns: at_ns + high_ns, high: false }])
         .take_while(|edge| edge.at_ns <= window().end_ns)
         .collect()
 }
@@ -40,16 +28,8 @@ fn every(period_ns: u64) -> impl Iterator<Item = u64> {
 }
 
 fn failed(verdict: &Verdict) -> Vec<&str> {
-    assert_eq!(
-        verdict.passed,
-        verdict.criteria.iter().all(|criterion| criterion.passed)
-    );
-    verdict
-        .criteria
-        .iter()
-        .filter(|criterion| !criterion.passed)
-        .map(|criterion| criterion.name)
-        .collect()
+    assert_eq!(verdict.passed, verdict.criteria.iter().all(|criterion| criterion.passed));
+    verdict.criteria.iter().filter(|criterion| !criterion.passed).map(|criterion| criterion.name).collect()
 }
 
 #[test]
@@ -57,24 +37,15 @@ fn a_good_blinky_passes_with_exact_figures() {
     let verdict = judge(&edges(every(1000 * MS), 500 * MS), window(), &blinky());
     assert!(failed(&verdict).is_empty(), "{verdict:?}");
     assert_eq!(verdict.first_edge_ns, Some(2 * MS));
-    let exact = Measured {
-        periods: 9,
-        mean_period_ns: 1e9,
-        worst_deviation_ns: 0,
-        jitter_ns: 0.0,
-        duty: 0.5,
-        drift_ppm: 0.0,
-    };
+    let exact =
+        Measured { periods: 9, mean_period_ns: 1e9, worst_deviation_ns: 0, jitter_ns: 0.0, duty: 0.5, drift_ppm: 0.0 };
     assert_eq!(verdict.measured, Some(exact));
 }
 
 #[test]
 fn four_hundred_milliseconds_fail_with_both_values() {
     let verdict = judge(&edges(every(800 * MS), 400 * MS), window(), &blinky());
-    assert_eq!(
-        failed(&verdict),
-        ["mean period", "worst deviation of a period"]
-    );
+    assert_eq!(failed(&verdict), ["mean period", "worst deviation of a period"]);
     let mean = &verdict.criteria[1];
     assert_eq!(mean.measured, "800.000000 ms");
     assert_eq!(mean.expected, "1000.000000 ms ± 100.000 µs");
@@ -107,10 +78,7 @@ fn jitter_is_found_where_the_mean_is_right() {
     assert_eq!(failed(&verdict), ["jitter"]);
     let measured = verdict.measured.unwrap();
     assert_eq!(measured.worst_deviation_ns, 60_000);
-    assert!(
-        (59_000.0..60_001.0).contains(&measured.jitter_ns),
-        "{measured:?}"
-    );
+    assert!((59_000.0..60_001.0).contains(&measured.jitter_ns), "{measured:?}");
 }
 
 #[test]
@@ -129,33 +97,15 @@ fn a_wrong_duty_fails() {
 
 #[test]
 fn a_missing_pulse_fails() {
-    let rises = every(1000 * MS)
-        .enumerate()
-        .filter(|(i, _)| *i != 3)
-        .map(|(_, at)| at);
+    let rises = every(1000 * MS).enumerate().filter(|(i, _)| *i != 3).map(|(_, at)| at);
     let verdict = judge(&edges(rises, 500 * MS), window(), &blinky());
-    assert_eq!(
-        failed(&verdict),
-        [
-            "whole periods",
-            "mean period",
-            "worst deviation of a period",
-            "duty"
-        ]
-    );
+    assert_eq!(failed(&verdict), ["whole periods", "mean period", "worst deviation of a period", "duty"]);
 }
 
 #[test]
 fn a_guest_that_stops_fails() {
-    let verdict = judge(
-        &edges(every(1000 * MS).take(9), 500 * MS),
-        window(),
-        &blinky(),
-    );
-    assert_eq!(
-        failed(&verdict),
-        ["whole periods", "still alive at the end"]
-    );
+    let verdict = judge(&edges(every(1000 * MS).take(9), 500 * MS), window(), &blinky());
+    assert_eq!(failed(&verdict), ["whole periods", "still alive at the end"]);
 }
 
 #[test]
@@ -165,14 +115,7 @@ fn a_stuck_pin_fails() {
     assert_eq!(none.criteria[0].measured, "no edge at all");
     assert_eq!((none.measured, none.first_edge_ns), (None, None));
 
-    let once = judge(
-        &[Edge {
-            at_ns: RESET + MS,
-            high: true,
-        }],
-        window(),
-        &blinky(),
-    );
+    let once = judge(&[Edge { at_ns: RESET + MS, high: true }], window(), &blinky());
     assert_eq!(failed(&once), ["whole periods", "still alive at the end"]);
     assert_eq!(once.criteria[0].measured, "1 edge(s), then high");
 }
@@ -182,14 +125,8 @@ fn a_late_first_edge_fails_only_if_it_is_asked_for() {
     let mut test = blinky();
     test.first_edge_max = Some(Duration::from_millis(1));
     let list = edges(every(1000 * MS), 500 * MS);
-    assert_eq!(
-        failed(&judge(&list, window(), &test)),
-        ["reset to first edge"]
-    );
-    let unknown = Window {
-        starts_at_reset: false,
-        ..window()
-    };
+    assert_eq!(failed(&judge(&list, window(), &test)), ["reset to first edge"]);
+    let unknown = Window { starts_at_reset: false, ..window() };
     let verdict = judge(&list, unknown, &test);
     assert!(verdict.passed && verdict.first_edge_ns.is_none());
 }
@@ -202,21 +139,13 @@ fn random_schedules_have_the_figures_they_were_made_with() {
         let noise_ns = random.rand_range(0..4_000);
         let period = (1_000_000_000 + ppm * 1_000) as u64;
         let first = RESET + random.rand_range(0..5 * MS);
-        let rises: Vec<u64> = (0..10)
-            .map(|i| first + i * period + random.rand_range(0..noise_ns + 1))
-            .collect();
+        let rises: Vec<u64> = (0..10).map(|i| first + i * period + random.rand_range(0..noise_ns + 1)).collect();
         let verdict = judge(&edges(rises.iter().copied(), 500 * MS), window(), &blinky());
         assert!(verdict.passed, "round {round}: {verdict:?}");
         let measured = verdict.measured.unwrap();
         let bound = noise_ns as f64;
-        assert!(
-            (measured.drift_ppm - ppm as f64).abs() <= bound / 1e3,
-            "round {round}: {measured:?}"
-        );
-        assert!(
-            measured.jitter_ns <= bound + 1.0,
-            "round {round}: {measured:?}"
-        );
+        assert!((measured.drift_ppm - ppm as f64).abs() <= bound / 1e3, "round {round}: {measured:?}");
+        assert!(measured.jitter_ns <= bound + 1.0, "round {round}: {measured:?}");
         assert!(measured.worst_deviation_ns as f64 <= (ppm.abs() * 1_000) as f64 + bound);
         assert!((measured.mean_period_ns - period as f64).abs() <= bound / 9.0 + 1e-3);
     }
@@ -229,10 +158,7 @@ fn random_edges_never_break_the_judge() {
         let mut at_ns = random.rand_range(0..2 * RESET);
         let mut list: Vec<Edge> = Vec::new();
         for _ in 0..random.rand_range(0..30) {
-            list.push(Edge {
-                at_ns,
-                high: random.rand_u64() & 1 == 1,
-            });
+            list.push(Edge { at_ns, high: random.rand_u64() & 1 == 1 });
             at_ns += random.rand_range(0..2_000 * MS);
         }
         let verdict = judge(&list, window(), &blinky());

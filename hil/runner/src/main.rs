@@ -95,9 +95,7 @@ struct Judge {
 fn main() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::Run(args) => run(&args),
-        Verb::Bench {
-            verb: BenchVerb::Check { bench, out },
-        } => bench_check(bench.as_deref(), &out),
+        Verb::Bench { verb: BenchVerb::Check { bench, out } } => bench_check(bench.as_deref(), &out),
         Verb::Judge(args) => judge_file(&args),
     };
     match result {
@@ -114,32 +112,16 @@ fn main() -> ExitCode {
 fn run(args: &Run) -> Result<bool, Error> {
     let bench = BenchFile::load(args.bench.as_deref())?;
     let tests = TestFile::load(args.tests.as_deref())?;
-    let tests_name = args
-        .tests
-        .as_ref()
-        .map_or("blinky.toml (built in)".into(), |path| {
-            path.display().to_string()
-        });
+    let tests_name = args.tests.as_ref().map_or("blinky.toml (built in)".into(), |path| path.display().to_string());
     let artefacts = Artefacts::load(&args.artefacts, &args.guest)?;
-    let plan = Plan::new(
-        bench.with_free_ports()?,
-        artefacts,
-        &tests,
-        &tests_name,
-        args.out.clone(),
-    )?;
+    let plan = Plan::new(bench.with_free_ports()?, artefacts, &tests, &tests_name, args.out.clone())?;
 
     let progress = Progress::new();
     let mut probe = ProbeRs::new(&plan.bench.probe)?;
     let mut analyser = Sigrok::new(&plan.bench.analyser);
     progress.line(&format!("analyser: {}", analyser.describe()?));
 
-    let mut service = plan
-        .bench
-        .service
-        .as_ref()
-        .map(Service::start)
-        .transpose()?;
+    let mut service = plan.bench.service.as_ref().map(Service::start).transpose()?;
     let result = (|| {
         progress.line(&format!("bench: {}", plan.bench.name));
         progress.line(&format!("probe: {}", probe.describe()?));
@@ -147,11 +129,7 @@ fn run(args: &Run) -> Result<bool, Error> {
             Some(serial) => Box::new(Serial::open(serial)?),
             None => Box::new(NoConsole),
         };
-        let mut instruments = Instruments {
-            probe: &mut probe,
-            analyser: &mut analyser,
-            console: &mut *console,
-        };
+        let mut instruments = Instruments { probe: &mut probe, analyser: &mut analyser, console: &mut *console };
         plan.run(&mut instruments, &progress)
     })();
     progress.clear();
@@ -175,43 +153,24 @@ fn run(args: &Run) -> Result<bool, Error> {
 fn bench_check(bench: Option<&Path>, out: &Path) -> Result<bool, Error> {
     let bench = BenchFile::load(bench)?;
     println!("bench: {}", bench.name);
-    if check::bench(&bench, out, &mut |line| println!("{line}"))? {
-        Ok(true)
-    } else {
-        Err(Error::BenchCheck)
-    }
+    if check::bench(&bench, out, &mut |line| println!("{line}"))? { Ok(true) } else { Err(Error::BenchCheck) }
 }
 
 fn judge_file(args: &Judge) -> Result<bool, Error> {
     let tests = TestFile::load(args.tests.as_deref())?;
     let file = File::open(&args.vcd).map_err(Error::file(&args.vcd))?;
-    let refuse = |message| Error::Capture {
-        path: args.vcd.clone(),
-        message,
-    };
+    let refuse = |message| Error::Capture { path: args.vcd.clone(), message };
     let capture = Capture::read(BufReader::new(file)).map_err(refuse)?;
     if capture.end_ns == 0 {
         return Err(Error::EmptyCapture);
     }
     let reset = capture.first_rise(RUN);
-    let window = Window {
-        start_ns: reset.unwrap_or(0),
-        end_ns: capture.end_ns,
-        starts_at_reset: reset.is_some(),
-    };
+    let window = Window { start_ns: reset.unwrap_or(0), end_ns: capture.end_ns, starts_at_reset: reset.is_some() };
     let mut passed = true;
     for test in &tests.tests {
         let Some(channel) = capture.channel(&test.pin) else {
-            let names: Vec<&str> = capture
-                .channels
-                .iter()
-                .map(|channel| channel.name.as_str())
-                .collect();
-            return Err(refuse(format!(
-                "it has no channel {}; it has: {}",
-                test.pin,
-                names.join(", ")
-            )));
+            let names: Vec<&str> = capture.channels.iter().map(|channel| channel.name.as_str()).collect();
+            return Err(refuse(format!("it has no channel {}; it has: {}", test.pin, names.join(", "))));
         };
         let verdict = judge(&channel.edges, window, test);
         passed &= verdict.passed;

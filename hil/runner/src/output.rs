@@ -22,19 +22,13 @@ impl Tail {
     }
 
     /// `keep` sees every line and says whether it belongs to the tail.
-    pub fn follow_each(
-        from: impl Read + Send + 'static,
-        mut keep: impl FnMut(&str) -> bool + Send + 'static,
-    ) -> Self {
+    pub fn follow_each(from: impl Read + Send + 'static, mut keep: impl FnMut(&str) -> bool + Send + 'static) -> Self {
         let lines = Arc::new(Mutex::new(VecDeque::new()));
         let shared = Arc::clone(&lines);
         let reader = thread::spawn(move || {
             let mut from = BufReader::new(from);
             let mut raw = Vec::new();
-            while from
-                .read_until(b'\n', &mut raw)
-                .is_ok_and(|count| count > 0)
-            {
+            while from.read_until(b'\n', &mut raw).is_ok_and(|count| count > 0) {
                 let line = String::from_utf8_lossy(&raw).trim_end().to_string();
                 raw.clear();
                 if keep(&line) {
@@ -46,19 +40,12 @@ impl Tail {
                 }
             }
         });
-        Self {
-            lines,
-            reader: Some(reader),
-        }
+        Self { lines, reader: Some(reader) }
     }
 
     pub fn text(&self) -> String {
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        lines
-            .iter()
-            .map(String::as_str)
-            .collect::<Vec<_>>()
-            .join("\n")
+        lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
     }
 
     /// Waits for the end of the output, of a program that has ended.

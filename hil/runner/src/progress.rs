@@ -18,10 +18,7 @@ impl Progress {
 
     /// Shows nothing; for tests.
     pub fn quiet() -> Self {
-        Self {
-            quiet: true,
-            bar: ProgressBar::hidden(),
-        }
+        Self { quiet: true, bar: ProgressBar::hidden() }
     }
 
     /// Something is done.
@@ -58,6 +55,5 @@ impl Default for Progress {
 }
 
 fn style() -> ProgressStyle {
-    ProgressStyle::with_template("{msg:28} {wide_bar} {percent:>3} %")
-        .expect("the template is valid")
+    ProgressStyle::with_template("{msg:28} {wide_bar} {percent:>3} %").expect("the template is valid")
 }

@@ -67,9 +67,7 @@ impl Report {
 
     /// Writes `report.json` and `junit.xml` into `folder`.
     pub fn write(&self, folder: &Path) -> Result<(), Error> {
-        let fail = |error: &dyn std::error::Error| Error::Report {
-            message: error.to_string(),
-        };
+        let fail = |error: &dyn std::error::Error| Error::Report { message: error.to_string() };
         let mut json = serde_json::to_string_pretty(self).map_err(|error| fail(&error))?;
         json.push('\n');
         let path = folder.join("report.json");
@@ -87,10 +85,7 @@ impl Report {
                     TestCaseStatus::success()
                 } else {
                     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-                    status.set_message(format!(
-                        "{} of {} does not what the test asks for",
-                        verdict.pin, guest.name
-                    ));
+                    status.set_message(format!("{} of {} does not what the test asks for", verdict.pin, guest.name));
                     status.set_description(summary(&guest.name, verdict));
                     status
                 };

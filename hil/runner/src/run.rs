@@ -73,24 +73,12 @@ impl Plan {
     ) -> Result<Self, Error> {
         let tests_of = |guest: &Guest| -> Vec<Test> {
             let manifest = &guest.manifest;
-            tests
-                .tests
-                .iter()
-                .filter(|test| test.is_for(&manifest.name, &manifest.program))
-                .cloned()
-                .collect()
+            tests.tests.iter().filter(|test| test.is_for(&manifest.name, &manifest.program)).cloned().collect()
         };
-        let names: Vec<String> = artefacts
-            .guests
-            .iter()
-            .map(|guest| guest.manifest.name.clone())
-            .collect();
+        let names: Vec<String> = artefacts.guests.iter().map(|guest| guest.manifest.name.clone()).collect();
         artefacts.guests.retain(|guest| !tests_of(guest).is_empty());
         if artefacts.guests.is_empty() {
-            return Err(Error::NoTest {
-                tests: tests_name.into(),
-                guests: names,
-            });
+            return Err(Error::NoTest { tests: tests_name.into(), guests: names });
         }
         let tests: Vec<Vec<Test>> = artefacts.guests.iter().map(tests_of).collect();
         for (guest, tests) in artefacts.guests.iter().zip(&tests) {
@@ -103,20 +91,11 @@ impl Plan {
                 });
             }
         }
-        Ok(Self {
-            bench,
-            artefacts,
-            tests,
-            out,
-        })
+        Ok(Self { bench, artefacts, tests, out })
     }
 
     /// Runs every guest.
-    pub fn run(
-        &self,
-        on: &mut Instruments<'_>,
-        progress: &Progress,
-    ) -> Result<Vec<GuestRun>, Error> {
+    pub fn run(&self, on: &mut Instruments<'_>, progress: &Progress) -> Result<Vec<GuestRun>, Error> {
         fs::create_dir_all(&self.out).map_err(Error::file(&self.out))?;
         let firmware = &self.artefacts.firmware;
         flash_if_different(on.probe, "the firmware", &firmware.segments, progress)?;
@@ -140,29 +119,17 @@ impl Plan {
     ) -> Result<GuestRun, Error> {
         let name = &guest.manifest.name;
         let firmware = &self.artefacts.firmware;
-        let image = [Segment {
-            address: firmware.slot.start,
-            bytes: guest.image.clone(),
-        }];
+        let image = [Segment { address: firmware.slot.start, bytes: guest.image.clone() }];
         flash_if_different(on.probe, name, &image, progress)?;
 
-        let length = tests
-            .iter()
-            .map(|test| test.capture)
-            .max()
-            .unwrap_or_default();
+        let length = tests.iter().map(|test| test.capture).max().unwrap_or_default();
         let vcd = self.out.join(format!("{name}.vcd"));
-        progress.line(&format!(
-            "{name}: reset, capturing {} s",
-            length.as_secs_f64()
-        ));
+        progress.line(&format!("{name}: reset, capturing {} s", length.as_secs_f64()));
         self.reset_and_capture(length, &vcd, name, on, progress)?;
 
         let file = File::open(&vcd).map_err(Error::file(&vcd))?;
-        let capture = Capture::read(BufReader::new(file)).map_err(|message| Error::Capture {
-            path: vcd.clone(),
-            message,
-        })?;
+        let capture =
+            Capture::read(BufReader::new(file)).map_err(|message| Error::Capture { path: vcd.clone(), message })?;
         if capture.end_ns == 0 {
             return Err(Error::EmptyCapture);
         }
@@ -175,26 +142,17 @@ impl Plan {
         let mut verdicts = Vec::new();
         for test in tests {
             let window = self.window(&capture, test)?;
-            let edges = capture
-                .channel(&test.pin)
-                .map_or(&[][..], |channel| &channel.edges);
+            let edges = capture.channel(&test.pin).map_or(&[][..], |channel| &channel.edges);
             let mut verdict = judge(edges, window, test);
             if !verdict.passed {
                 verdict.notes = notes(&capture, window, test, &console);
                 if vitals.is_none() {
-                    verdict
-                        .notes
-                        .push("the board's RAM holds no vitals: the firmware did not start".into());
+                    verdict.notes.push("the board's RAM holds no vitals: the firmware did not start".into());
                 }
             }
             verdicts.push(verdict);
         }
-        Ok(GuestRun {
-            manifest: guest.manifest.clone(),
-            verdicts,
-            console,
-            vitals: vitals.unwrap_or_default(),
-        })
+        Ok(GuestRun { manifest: guest.manifest.clone(), verdicts, console, vitals: vitals.unwrap_or_default() })
     }
 
     fn reset_and_capture(
@@ -223,8 +181,7 @@ impl Plan {
                 started.and(released)?;
             }
         }
-        on.analyser
-            .finish(&mut |done, total| progress.at(&format!("{name}: capturing"), done, total))?;
+        on.analyser.finish(&mut |done, total| progress.at(&format!("{name}: capturing"), done, total))?;
         progress.clear();
         Ok(())
     }
@@ -233,28 +190,17 @@ impl Plan {
     fn window(&self, capture: &Capture, test: &Test) -> Result<Window, Error> {
         match capture.first_rise(RUN) {
             Some(start_ns) => {
-                let end_ns = start_ns
-                    .saturating_add(u64::try_from(test.capture.as_nanos()).unwrap_or(u64::MAX));
+                let end_ns = start_ns.saturating_add(u64::try_from(test.capture.as_nanos()).unwrap_or(u64::MAX));
                 if capture.end_ns < end_ns {
                     return Err(Error::ShortCapture {
                         missing_ms: (end_ns - capture.end_ns).div_ceil(1_000_000),
                         run_ms: start_ns / 1_000_000,
                     });
                 }
-                Ok(Window {
-                    start_ns,
-                    end_ns,
-                    starts_at_reset: true,
-                })
+                Ok(Window { start_ns, end_ns, starts_at_reset: true })
             }
-            None if self.bench.probe.reset == Reset::Pin && self.bench.has_channel(RUN) => {
-                Err(Error::NoReset)
-            }
-            None => Ok(Window {
-                start_ns: 0,
-                end_ns: capture.end_ns,
-                starts_at_reset: false,
-            }),
+            None if self.bench.probe.reset == Reset::Pin && self.bench.has_channel(RUN) => Err(Error::NoReset),
+            None => Ok(Window { start_ns: 0, end_ns: capture.end_ns, starts_at_reset: false }),
         }
     }
 }
@@ -277,9 +223,7 @@ fn flash_if_different(
         progress.line(&format!("{what}: already there ({bytes} bytes)"));
         return Ok(());
     }
-    probe.flash(what, segments, &mut |step, done, total| {
-        progress.at(&format!("{what}: {step}"), done, total)
-    })?;
+    probe.flash(what, segments, &mut |step, done, total| progress.at(&format!("{what}: {step}"), done, total))?;
     progress.clear();
     progress.line(&format!("{what}: flashed and verified ({bytes} bytes)"));
     Ok(())
@@ -288,29 +232,20 @@ fn flash_if_different(
 /// What may explain a failed verdict.
 fn notes(capture: &Capture, window: Window, test: &Test, console: &[String]) -> Vec<String> {
     let mut notes = Vec::new();
-    let last = console
-        .iter()
-        .rev()
-        .find(|line| line.starts_with("guest:") || line.starts_with("host:"));
+    let last = console.iter().rev().find(|line| line.starts_with("guest:") || line.starts_with("host:"));
     match (last, console.last()) {
         (Some(line), _) => notes.push(format!("the board's console says `{line}`")),
-        (None, Some(line)) => notes.push(format!(
-            "the board's console says nothing of a guest; its last line is `{line}`"
-        )),
+        (None, Some(line)) => {
+            notes.push(format!("the board's console says nothing of a guest; its last line is `{line}`"))
+        }
         (None, None) => notes.push("the board's console is silent".into()),
     }
     let moves = |channel: &Channel| {
         let in_window = |edge: &&Edge| (window.start_ns..=window.end_ns).contains(&edge.at_ns);
         channel.edges.iter().filter(in_window).count()
     };
-    let stuck = capture
-        .channel(&test.pin)
-        .is_none_or(|channel| moves(channel) == 0);
-    for channel in capture
-        .channels
-        .iter()
-        .filter(|channel| channel.name != test.pin && channel.name != RUN)
-    {
+    let stuck = capture.channel(&test.pin).is_none_or(|channel| moves(channel) == 0);
+    for channel in capture.channels.iter().filter(|channel| channel.name != test.pin && channel.name != RUN) {
         let count = moves(channel);
         if count > 0 {
             let how = if stuck { "instead" } else { "too" };
@@ -326,15 +261,8 @@ pub fn summary(subject: &str, verdict: &Verdict) -> String {
         return format!("{subject}: {} passed", verdict.pin);
     }
     let mut text = format!("{subject}: {} FAILED", verdict.pin);
-    for criterion in verdict
-        .criteria
-        .iter()
-        .filter(|criterion| !criterion.passed)
-    {
-        text += &format!(
-            "\n    {}: measured {}, expected {}",
-            criterion.name, criterion.measured, criterion.expected
-        );
+    for criterion in verdict.criteria.iter().filter(|criterion| !criterion.passed) {
+        text += &format!("\n    {}: measured {}, expected {}", criterion.name, criterion.measured, criterion.expected);
     }
     for note in &verdict.notes {
         text += &format!("\n    {note}");

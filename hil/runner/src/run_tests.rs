@@ -51,23 +51,14 @@ impl Probe for Script {
         Ok(())
     }
 
-    fn flash(
-        &mut self,
-        what: &str,
-        segments: &[Segment],
-        progress: OnFlash<'_>,
-    ) -> Result<(), Error> {
+    fn flash(&mut self, what: &str, segments: &[Segment], progress: OnFlash<'_>) -> Result<(), Error> {
         self.did(format!("flash {what}"));
         if self.0.borrow().verify_fails {
             return Err(Error::Verify { what: what.into() });
         }
         progress("writing", 1, 1);
         let mut board = self.0.borrow_mut();
-        board.memory.extend(
-            segments
-                .iter()
-                .map(|segment| (segment.address, segment.bytes.clone())),
-        );
+        board.memory.extend(segments.iter().map(|segment| (segment.address, segment.bytes.clone())));
         Ok(())
     }
 
@@ -134,56 +125,32 @@ fn vcd(pin: &str, reset_ms: u64, period_ms: u64) -> String {
     if reset_ms > 0 {
         text += &format!("#{reset_ms} 1\"\n");
     }
-    for (count, at) in (reset_ms + 3..14_000)
-        .step_by((period_ms / 2) as usize)
-        .enumerate()
-    {
+    for (count, at) in (reset_ms + 3..14_000).step_by((period_ms / 2) as usize).enumerate() {
         text += &format!("#{at} {}{id}\n", (count + 1) % 2);
     }
     text + "#14000\n"
 }
 
 fn guest(language: &str) -> Guest {
-    let manifest =
-        format!(r#"{{"name":"blinky-{language}","program":"blinky","language":"{language}"}}"#);
-    Guest {
-        manifest: serde_json::from_str(&manifest).unwrap(),
-        image: format!("image of {language}").into_bytes(),
-    }
+    let manifest = format!(r#"{{"name":"blinky-{language}","program":"blinky","language":"{language}"}}"#);
+    Guest { manifest: serde_json::from_str(&manifest).unwrap(), image: format!("image of {language}").into_bytes() }
 }
 
 fn plan(bench: BenchFile, out: &Path) -> Plan {
-    let field = |name: &str| Field {
-        name: name.into(),
-        unit: "u".into(),
-        description: "d".into(),
-    };
+    let field = |name: &str| Field { name: name.into(), unit: "u".into(), description: "d".into() };
     let artefacts = Artefacts {
         firmware: Firmware {
-            segments: vec![Segment {
-                address: 0x1000_0000,
-                bytes: b"firmware".to_vec(),
-            }],
+            segments: vec![Segment { address: 0x1000_0000, bytes: b"firmware".to_vec() }],
             slot: SLOT..SLOT + 0x4_0000,
             vitals: Some(VitalsLayout {
                 address: VITALS,
                 fields: vec![field("magic"), field("heap_peak"), field("host_calls")],
             }),
         },
-        firmware_manifest: FirmwareManifest {
-            artefacts: BTreeMap::new(),
-            sections: BTreeMap::new(),
-        },
+        firmware_manifest: FirmwareManifest { artefacts: BTreeMap::new(), sections: BTreeMap::new() },
         guests: vec![guest("c"), guest("rust")],
     };
-    Plan::new(
-        bench,
-        artefacts,
-        &TestFile::load(None).unwrap(),
-        "tests",
-        out.into(),
-    )
-    .unwrap()
+    Plan::new(bench, artefacts, &TestFile::load(None).unwrap(), "tests", out.into()).unwrap()
 }
 
 fn virtual_bench() -> BenchFile {
@@ -195,11 +162,7 @@ fn script(vcd: String) -> Script {
     *script.0.borrow_mut() = Board {
         vcd,
         vitals: vec![VITALS_MAGIC, 21_000, 4711],
-        console: vec![
-            "sandhill 0.1.0".into(),
-            "guest: trapped: pin 99".into(),
-            "bye".into(),
-        ],
+        console: vec!["sandhill 0.1.0".into(), "guest: trapped: pin 99".into(), "bye".into()],
         ..Board::default()
     };
     script
@@ -207,11 +170,7 @@ fn script(vcd: String) -> Script {
 
 fn run(plan: &Plan, script: &Script) -> Result<Vec<GuestRun>, Error> {
     let (mut probe, mut analyser, mut console) = (script.clone(), script.clone(), script.clone());
-    let mut on = Instruments {
-        probe: &mut probe,
-        analyser: &mut analyser,
-        console: &mut console,
-    };
+    let mut on = Instruments { probe: &mut probe, analyser: &mut analyser, console: &mut console };
     plan.run(&mut on, &Progress::quiet())
 }
 
@@ -248,10 +207,7 @@ fn debug_reset_keeps_the_chip_halted_until_the_analyser_is_armed() {
     let runs = run(&plan, &board).unwrap();
     assert!(runs[0].passed(), "{runs:?}");
     assert_eq!(runs[0].verdicts[0].first_edge_ns, None);
-    assert_eq!(
-        board.0.borrow().log[2..7],
-        ["halt", "capture 14000 ms", "clear", "run", "captured"]
-    );
+    assert_eq!(board.0.borrow().log[2..7], ["halt", "capture 14000 ms", "clear", "run", "captured"]);
 }
 
 #[test]
@@ -262,10 +218,7 @@ fn a_wrong_pin_fails_and_the_notes_say_which() {
     let verdict = &runs[0].verdicts[0];
     assert!(!verdict.passed);
     let text = summary("blinky-c", verdict);
-    assert!(
-        text.contains("no edge at all, expected at least 9"),
-        "{text}"
-    );
+    assert!(text.contains("no edge at all, expected at least 9"), "{text}");
     assert!(text.contains("GPIO24 toggled instead: 20 edges"), "{text}");
     assert!(text.contains("`guest: trapped: pin 99`"), "{text}");
 }
@@ -279,43 +232,26 @@ fn firmware_that_never_ran_is_noted() {
     board.0.borrow_mut().console.clear();
     let runs = run(&plan, &board).unwrap();
     let notes = runs[0].verdicts[0].notes.join("\n");
-    assert!(
-        notes.contains("console is silent") && notes.contains("the firmware did not start"),
-        "{notes}"
-    );
+    assert!(notes.contains("console is silent") && notes.contains("the firmware did not start"), "{notes}");
     assert!(runs[0].vitals.is_empty());
 }
 
 #[test]
 fn bench_failures_end_the_run_with_what_to_check() {
     let short = vcd("GPIO25", 5_000, 1000);
-    let empty = vcd("GPIO25", 0, 1000)
-        .split_once("#0")
-        .unwrap()
-        .0
-        .to_string();
+    let empty = vcd("GPIO25", 0, 1000).split_once("#0").unwrap().0.to_string();
     let cases: [(String, bool, &str); 5] = [
         (vcd("GPIO25", 0, 1000), false, "RUN did not rise"),
-        (
-            short,
-            false,
-            "ends 1000 ms too early, because RUN rose only 5000 ms",
-        ),
+        (short, false, "ends 1000 ms too early, because RUN rose only 5000 ms"),
         (empty, false, "the capture is empty"),
         ("$garbage".into(), false, "no VCD file"),
-        (
-            vcd("GPIO25", 800, 1000),
-            true,
-            "flashing the firmware: what was read back differs",
-        ),
+        (vcd("GPIO25", 800, 1000), true, "flashing the firmware: what was read back differs"),
     ];
     for (vcd, verify_fails, expected) in cases {
         let out = tempfile::tempdir().unwrap();
         let board = script(vcd);
         board.0.borrow_mut().verify_fails = verify_fails;
-        let message = run(&plan(virtual_bench(), out.path()), &board)
-            .unwrap_err()
-            .to_string();
+        let message = run(&plan(virtual_bench(), out.path()), &board).unwrap_err().to_string();
         assert!(message.contains(expected), "{message}");
     }
 }
@@ -334,31 +270,14 @@ fn tests_must_fit_guests_and_bench() {
     let rebuild = |tests: &str| {
         let plan = plan(virtual_bench(), out.path());
         let tests = TestFile::parse(tests, "t.toml").unwrap();
-        Plan::new(
-            plan.bench,
-            plan.artefacts,
-            &tests,
-            "t.toml",
-            out.path().into(),
-        )
-        .map(|plan| plan.tests.len())
+        Plan::new(plan.bench, plan.artefacts, &tests, "t.toml", out.path().into()).map(|plan| plan.tests.len())
     };
     let tests = crate::test_file::DEFAULT;
-    let message = rebuild(&tests.replace("\"blinky\"", "\"clock\""))
-        .unwrap_err()
-        .to_string();
+    let message = rebuild(&tests.replace("\"blinky\"", "\"clock\"")).unwrap_err().to_string();
     assert!(message.contains("blinky-c, blinky-rust"), "{message}");
-    let message = rebuild(&tests.replace("GPIO25", "GPIO2"))
-        .unwrap_err()
-        .to_string();
-    assert!(
-        message.contains("GPIO2,") && message.contains("GPIO24"),
-        "{message}"
-    );
-    assert_eq!(
-        rebuild(&tests.replace("program = \"blinky\"", "guest = \"blinky-rust\"")).unwrap(),
-        1
-    );
+    let message = rebuild(&tests.replace("GPIO25", "GPIO2")).unwrap_err().to_string();
+    assert!(message.contains("GPIO2,") && message.contains("GPIO24"), "{message}");
+    assert_eq!(rebuild(&tests.replace("program = \"blinky\"", "guest = \"blinky-rust\"")).unwrap(), 1);
 }
 
 #[test]
@@ -368,28 +287,17 @@ fn two_reports_are_the_same_but_for_the_date() {
     let board = script(vcd("GPIO25", 800, 1000));
     let report = |host_calls| {
         board.0.borrow_mut().vitals[2] = host_calls;
-        Report::new(&plan, &run(&plan, &board).unwrap())
-            .write(out.path())
-            .unwrap();
+        Report::new(&plan, &run(&plan, &board).unwrap()).write(out.path()).unwrap();
         let text = fs::read_to_string(out.path().join("report.json")).unwrap();
-        let undated: Vec<String> = text
-            .lines()
-            .filter(|line| !line.contains("\"generated\""))
-            .map(Into::into)
-            .collect();
+        let undated: Vec<String> =
+            text.lines().filter(|line| !line.contains("\"generated\"")).map(Into::into).collect();
         assert_eq!(undated.len() + 1, text.lines().count());
         undated.join("\n")
     };
     let (first, second) = (report(20), report(22));
     assert_eq!(first, second);
-    assert!(
-        first.contains("\"heap_peak\": 21000") && !first.contains("host_calls"),
-        "{first}"
-    );
+    assert!(first.contains("\"heap_peak\": 21000") && !first.contains("host_calls"), "{first}");
     assert!(!first.contains(&*out.path().to_string_lossy()));
     let junit = fs::read_to_string(out.path().join("junit.xml")).unwrap();
-    assert!(
-        junit.contains("tests=\"2\"") && junit.contains("failures=\"0\""),
-        "{junit}"
-    );
+    assert!(junit.contains("tests=\"2\"") && junit.contains("failures=\"0\""), "{junit}");
 }

@@ -30,26 +30,17 @@ impl Service {
     /// Starts it and waits until it is ready.
     pub fn start(file: &bench_file::Service) -> Result<Self, Error> {
         let program = file.command.first().cloned().unwrap_or_default();
-        let path = find(&program).ok_or_else(|| Error::ServiceNotFound {
-            program: program.clone(),
-        })?;
+        let path = find(&program).ok_or_else(|| Error::ServiceNotFound { program: program.clone() })?;
         let mut child = Command::new(path)
             .args(&file.command[1..])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .map_err(|source| Error::ServiceStart {
-                program: program.clone(),
-                source,
-            })?;
+            .map_err(|source| Error::ServiceStart { program: program.clone(), source })?;
         let stdout = child.stdout.take().expect("stdout is piped");
         let stderr = Tail::follow(child.stderr.take().expect("stderr is piped"));
-        let mut service = Self {
-            child,
-            program,
-            stderr,
-        };
+        let mut service = Self { child, program, stderr };
 
         let (sender, lines) = mpsc::channel();
         // Reads on after the ready line, so that the program never blocks on a full pipe.
@@ -95,11 +86,7 @@ impl Service {
             Ok(Some(status)) => status.to_string(),
             _ => "its output is closed".into(),
         };
-        Error::ServiceDied {
-            program: self.program.clone(),
-            status,
-            stderr: self.stderr.finish(),
-        }
+        Error::ServiceDied { program: self.program.clone(), status, stderr: self.stderr.finish() }
     }
 
     fn stop(&mut self) {
@@ -127,13 +114,7 @@ fn find(program: &str) -> Option<PathBuf> {
     if program.contains('/') {
         return Some(PathBuf::from(program)).filter(|path| path.is_file());
     }
-    let beside = env::current_exe()
-        .ok()
-        .and_then(|exe| exe.parent().map(PathBuf::from));
+    let beside = env::current_exe().ok().and_then(|exe| exe.parent().map(PathBuf::from));
     let path = env::var_os("PATH").unwrap_or_default();
-    beside
-        .into_iter()
-        .chain(env::split_paths(&path))
-        .map(|folder| folder.join(program))
-        .find(|path| path.is_file())
+    beside.into_iter().chain(env::split_paths(&path)).map(|folder| folder.join(program)).find(|path| path.is_file())
 }

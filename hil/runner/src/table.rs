@@ -13,15 +13,11 @@ type Row<'a> = (&'static str, Box<dyn Fn(&GuestRun) -> Option<String> + 'a>);
 /// The guests as columns, so that languages compare line by line.
 pub fn comparison(runs: &[GuestRun]) -> String {
     let mut table = new_table();
-    table.set_header(
-        std::iter::once(String::new()).chain(runs.iter().map(|run| run.manifest.name.clone())),
-    );
+    table.set_header(std::iter::once(String::new()).chain(runs.iter().map(|run| run.manifest.name.clone())));
     for (name, value) in rows() {
         let cells: Vec<Option<String>> = runs.iter().map(&value).collect();
         if cells.iter().any(Option::is_some) {
-            let cells = cells
-                .into_iter()
-                .map(|cell| cell.unwrap_or_else(|| "–".into()));
+            let cells = cells.into_iter().map(|cell| cell.unwrap_or_else(|| "–".into()));
             table.add_row(std::iter::once(name.to_string()).chain(cells));
         }
     }
@@ -30,38 +26,23 @@ pub fn comparison(runs: &[GuestRun]) -> String {
 }
 
 fn rows<'a>() -> Vec<Row<'a>> {
-    fn measured(
-        name: &'static str,
-        value: impl Fn(&Verdict) -> Option<String> + 'static,
-    ) -> Row<'static> {
+    fn measured(name: &'static str, value: impl Fn(&Verdict) -> Option<String> + 'static) -> Row<'static> {
         // One line for each test of the guest.
         let cell = move |run: &GuestRun| {
-            let lines: Vec<String> = run
-                .verdicts
-                .iter()
-                .map(|verdict| value(verdict).unwrap_or_else(|| "–".into()))
-                .collect();
+            let lines: Vec<String> =
+                run.verdicts.iter().map(|verdict| value(verdict).unwrap_or_else(|| "–".into())).collect();
             Some(lines.join("\n"))
         };
         (name, Box::new(cell))
     }
     fn file(name: &'static str) -> Row<'static> {
-        let cell = move |run: &GuestRun| {
-            run.manifest
-                .artefacts
-                .get(name)
-                .map(|file| format!("{} B", file.bytes))
-        };
+        let cell = move |run: &GuestRun| run.manifest.artefacts.get(name).map(|file| format!("{} B", file.bytes));
         (name, Box::new(cell))
     }
     fn vital(title: &'static str, name: &'static str) -> Row<'static> {
         let cell = move |run: &GuestRun| {
             let vital = run.vitals.iter().find(|vital| vital.name == name)?;
-            let unit = if vital.unit == "bytes" {
-                "B"
-            } else {
-                &vital.unit
-            };
+            let unit = if vital.unit == "bytes" { "B" } else { &vital.unit };
             Some(format!("{} {unit}", vital.value))
         };
         (title, Box::new(cell))
@@ -73,37 +54,15 @@ fn rows<'a>() -> Vec<Row<'a>> {
     }
     vec![
         measured("verdict", |verdict| {
-            Some(format!(
-                "{} {}",
-                verdict.pin,
-                if verdict.passed { "passed" } else { "FAILED" }
-            ))
+            Some(format!("{} {}", verdict.pin, if verdict.passed { "passed" } else { "FAILED" }))
         }),
-        measured("mean period", |verdict| {
-            verdict.measured.map(|m| milliseconds(m.mean_period_ns))
-        }),
-        measured("worst deviation", |verdict| {
-            verdict
-                .measured
-                .map(|m| microseconds(m.worst_deviation_ns as f64))
-        }),
-        measured("jitter (std. dev.)", |verdict| {
-            verdict.measured.map(|m| microseconds(m.jitter_ns))
-        }),
-        measured("drift", |verdict| {
-            verdict
-                .measured
-                .map(|m| format!("{:.3} ppm", m.drift_ppm + 0.0))
-        }),
-        measured("duty", |verdict| {
-            verdict.measured.map(|m| format!("{:.6}", m.duty))
-        }),
+        measured("mean period", |verdict| verdict.measured.map(|m| milliseconds(m.mean_period_ns))),
+        measured("worst deviation", |verdict| verdict.measured.map(|m| microseconds(m.worst_deviation_ns as f64))),
+        measured("jitter (std. dev.)", |verdict| verdict.measured.map(|m| microseconds(m.jitter_ns))),
+        measured("drift", |verdict| verdict.measured.map(|m| format!("{:.3} ppm", m.drift_ppm + 0.0))),
+        measured("duty", |verdict| verdict.measured.map(|m| format!("{:.6}", m.duty))),
         measured("reset to first edge", |verdict| {
-            Some(
-                verdict
-                    .first_edge_ns
-                    .map_or("see vitals".into(), |ns| milliseconds(ns as f64)),
-            )
+            Some(verdict.first_edge_ns.map_or("see vitals".into(), |ns| milliseconds(ns as f64)))
         }),
         vital("the same, by the board", "boot_to_first_edge_cycles"),
         ("cycles a host call", Box::new(call_cycles)),
@@ -111,10 +70,7 @@ fn rows<'a>() -> Vec<Row<'a>> {
         file("component.wasm"),
         file("guest.cwasm"),
         file("guest.img"),
-        (
-            "linear memory",
-            Box::new(|run| Some(format!("{} B", run.manifest.memory_bytes))),
-        ),
+        ("linear memory", Box::new(|run| Some(format!("{} B", run.manifest.memory_bytes)))),
         vital("Pulley stack", "pulley_stack"),
         vital("heap, peak", "heap_peak"),
         vital("stack, peak", "stack_peak"),
@@ -141,10 +97,7 @@ pub fn figures(measured: &Measured, first_edge_ns: Option<u64>) -> String {
 
 /// Every vital of every guest, with unit and description, and the sizes of firmware and guests.
 pub fn vitals(plan: &Plan, runs: &[GuestRun]) -> String {
-    let mut text = format!(
-        "firmware: {} bytes of flash\n",
-        plan.artefacts.firmware.flash_bytes()
-    );
+    let mut text = format!("firmware: {} bytes of flash\n", plan.artefacts.firmware.flash_bytes());
     for (section, bytes) in &plan.artefacts.firmware_manifest.sections {
         text += &format!("    {section} {bytes} bytes\n");
     }
@@ -156,11 +109,7 @@ pub fn vitals(plan: &Plan, runs: &[GuestRun]) -> String {
         let mut table = new_table();
         table.set_header(["vital", "value", "unit", "what it is"]);
         for vital in &run.vitals {
-            let running = if vital.running {
-                " (still counting)"
-            } else {
-                ""
-            };
+            let running = if vital.running { " (still counting)" } else { "" };
             table.add_row([
                 vital.name.clone(),
                 vital.value.to_string(),
@@ -172,11 +121,7 @@ pub fn vitals(plan: &Plan, runs: &[GuestRun]) -> String {
             column.set_cell_alignment(CellAlignment::Right);
         }
         text = text.trim_end_matches(';').to_string() + "\n";
-        text += &if run.vitals.is_empty() {
-            "no vitals".to_string()
-        } else {
-            table.to_string()
-        };
+        text += &if run.vitals.is_empty() { "no vitals".to_string() } else { table.to_string() };
         text += "\n";
     }
     text
@@ -184,9 +129,7 @@ pub fn vitals(plan: &Plan, runs: &[GuestRun]) -> String {
 
 fn new_table() -> Table {
     let mut table = Table::new();
-    table
-        .load_preset(UTF8_FULL_CONDENSED)
-        .set_content_arrangement(ContentArrangement::Disabled);
+    table.load_preset(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Disabled);
     table
 }
 

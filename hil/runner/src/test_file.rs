@@ -52,9 +52,7 @@ fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::E
         .map_err(|error| D::Error::custom(format!("{text:?} is no time like \"100us\": {error}")))
 }
 
-fn optional_duration<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Duration>, D::Error> {
+fn optional_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     duration(deserializer).map(Some)
 }
 
@@ -72,18 +70,13 @@ impl TestFile {
 
     /// `file` is what error messages call it.
     pub fn parse(text: &str, file: &str) -> Result<Self, Error> {
-        let refuse = |message: String| Error::TestFile {
-            file: file.into(),
-            message,
-        };
-        let tests: Self =
-            toml::from_str(text).map_err(|error| refuse(error.to_string().trim().into()))?;
+        let refuse = |message: String| Error::TestFile { file: file.into(), message };
+        let tests: Self = toml::from_str(text).map_err(|error| refuse(error.to_string().trim().into()))?;
         if tests.tests.is_empty() {
             return Err(refuse("it holds no [[test]]".into()));
         }
         for test in &tests.tests {
-            test.check()
-                .map_err(|message| refuse(format!("the test of {}: {message}", test.subject())))?;
+            test.check().map_err(|message| refuse(format!("the test of {}: {message}", test.subject())))?;
         }
         Ok(tests)
     }
@@ -103,10 +96,7 @@ impl Test {
         if !(0.0..=1.0).contains(&self.duty_tolerance) {
             return Err("`duty_tolerance` must be between 0 and 1".into());
         }
-        if self
-            .drift_max_ppm
-            .is_some_and(|limit| !limit.is_finite() || limit < 0.0)
-        {
+        if self.drift_max_ppm.is_some_and(|limit| !limit.is_finite() || limit < 0.0) {
             return Err("`drift_max_ppm` must not be negative".into());
         }
         if self.capture < 3 * self.period || self.capture > Duration::from_secs(24 * 3600) {
@@ -122,10 +112,7 @@ impl Test {
 
     /// What the user wrote to select guests.
     pub fn subject(&self) -> &str {
-        self.guest
-            .as_deref()
-            .or(self.program.as_deref())
-            .unwrap_or("no guest")
+        self.guest.as_deref().or(self.program.as_deref()).unwrap_or("no guest")
     }
 }
 
@@ -150,25 +137,12 @@ mod tests {
             ("1000ms", "0ms", "`period` must be more than 0"),
             ("duty = 0.5", "duty = 1.5", "`duty` must be between 0 and 1"),
             ("\"10s\"", "\"2s\"", "at least three periods"),
-            (
-                "program =",
-                "guest = \"x\"\nprogram =",
-                "either `program` or `guest`",
-            ),
+            ("program =", "guest = \"x\"\nprogram =", "either `program` or `guest`"),
             ("pin =", "pinn =", "unknown field `pinn`, expected one of"),
-            (
-                "pin =",
-                "drift_max_ppm = -1.0\npin =",
-                "must not be negative",
-            ),
+            ("pin =", "drift_max_ppm = -1.0\npin =", "must not be negative"),
         ] {
-            let message = TestFile::parse(&DEFAULT.replace(from, to), "t.toml")
-                .unwrap_err()
-                .to_string();
-            assert!(
-                message.contains(expected) && message.contains("t.toml"),
-                "{message}"
-            );
+            let message = TestFile::parse(&DEFAULT.replace(from, to), "t.toml").unwrap_err().to_string();
+            assert!(message.contains(expected) && message.contains("t.toml"), "{message}");
         }
     }
 }

@@ -26,19 +26,11 @@ pub struct Vital {
 pub fn read(probe: &mut dyn Probe, layout: &VitalsLayout) -> Result<Option<Vec<Vital>>, Error> {
     let mut bytes = vec![0; 4 * layout.fields.len()];
     probe.read(layout.address, &mut bytes)?;
-    let mut words = bytes
-        .chunks_exact(4)
-        .map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]));
+    let mut words = bytes.chunks_exact(4).map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]));
     if words.next() != Some(VITALS_MAGIC) {
         return Ok(None);
     }
-    Ok(Some(
-        layout.fields[1..]
-            .iter()
-            .zip(words)
-            .map(|(field, value)| vital(field, value))
-            .collect(),
-    ))
+    Ok(Some(layout.fields[1..].iter().zip(words).map(|(field, value)| vital(field, value)).collect()))
 }
 
 fn vital(field: &Field, value: u32) -> Vital {
@@ -53,8 +45,5 @@ fn vital(field: &Field, value: u32) -> Vital {
 
 /// The value of one vital.
 pub fn get(vitals: &[Vital], name: &str) -> Option<u32> {
-    vitals
-        .iter()
-        .find(|vital| vital.name == name)
-        .map(|vital| vital.value)
+    vitals.iter().find(|vital| vital.name == name).map(|vital| vital.value)
 }

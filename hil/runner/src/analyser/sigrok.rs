@@ -47,20 +47,13 @@ enum Event {
 
 impl Sigrok {
     pub fn new(file: &bench_file::Analyser) -> Self {
-        Self {
-            file: file.clone(),
-            capture: None,
-        }
+        Self { file: file.clone(), capture: None }
     }
 
     /// `P8_45=GPIO25,…`: sigrok-cli then calls the channels as the test file does, and leaves out all others.
     fn channels(&self) -> String {
-        let pairs: Vec<String> = self
-            .file
-            .channels
-            .iter()
-            .map(|(channel, label)| format!("{channel}={label}"))
-            .collect();
+        let pairs: Vec<String> =
+            self.file.channels.iter().map(|(channel, label)| format!("{channel}={label}")).collect();
         pairs.join(",")
     }
 
@@ -73,31 +66,18 @@ impl Sigrok {
             if let Err(unreachable) = reach(&self.file.driver) {
                 return unreachable;
             }
-            return Error::NoAnalyser {
-                driver: self.file.driver.clone(),
-                stderr,
-            };
+            return Error::NoAnalyser { driver: self.file.driver.clone(), stderr };
         }
-        Error::Sigrok {
-            what: what.into(),
-            stderr,
-        }
+        Error::Sigrok { what: what.into(), stderr }
     }
 }
 
 impl Analyser for Sigrok {
     fn describe(&mut self) -> Result<String, Error> {
-        let output = match Command::new(PROGRAM)
-            .arg("--version")
-            .stdin(Stdio::null())
-            .output()
-        {
+        let output = match Command::new(PROGRAM).arg("--version").stdin(Stdio::null()).output() {
             Err(error) if error.kind() == ErrorKind::NotFound => return Err(Error::NoSigrok),
             Err(source) => {
-                return Err(Error::File {
-                    path: PROGRAM.into(),
-                    source,
-                });
+                return Err(Error::File { path: PROGRAM.into(), source });
             }
             Ok(output) => output,
         };
@@ -111,8 +91,7 @@ impl Analyser for Sigrok {
 
     fn start(&mut self, length: Duration, vcd: &Path) -> Result<(), Error> {
         let samples =
-            u64::try_from(length.as_nanos() * u128::from(self.file.samplerate_hz) / 1_000_000_000)
-                .unwrap_or(u64::MAX);
+            u64::try_from(length.as_nanos() * u128::from(self.file.samplerate_hz) / 1_000_000_000).unwrap_or(u64::MAX);
         match std::fs::remove_file(vcd) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 return Err(Error::file(vcd)(error));
@@ -121,16 +100,8 @@ impl Analyser for Sigrok {
         }
         let mut child = Command::new(PROGRAM)
             .args(["--loglevel", "3", "--driver", &self.file.driver])
-            .args([
-                "--config",
-                &format!("samplerate={}", self.file.samplerate_hz),
-            ])
-            .args([
-                "--channels",
-                &self.channels(),
-                "--samples",
-                &samples.to_string(),
-            ])
+            .args(["--config", &format!("samplerate={}", self.file.samplerate_hz)])
+            .args(["--channels", &self.channels(), "--samples", &samples.to_string()])
             .args(["--output-format", "vcd", "--output-file"])
             .arg(vcd)
             .stdin(Stdio::null())
@@ -139,10 +110,7 @@ impl Analyser for Sigrok {
             .spawn()
             .map_err(|error| match error.kind() {
                 ErrorKind::NotFound => Error::NoSigrok,
-                _ => Error::Sigrok {
-                    what: error.to_string(),
-                    stderr: String::new(),
-                },
+                _ => Error::Sigrok { what: error.to_string(), stderr: String::new() },
             })?;
         let (sender, events) = mpsc::channel();
         let stderr = child.stderr.take().expect("stderr is piped");
@@ -153,23 +121,12 @@ impl Analyser for Sigrok {
             }
             None => !line.starts_with("cli: Received"),
         });
-        let mut running = Running {
-            child,
-            log,
-            events,
-            vcd: vcd.into(),
-            length,
-            samples,
-            taken: 0,
-        };
+        let mut running = Running { child, log, events, vcd: vcd.into(), length, samples, taken: 0 };
 
         let mut deadline = Instant::now() + START;
         let mut started = false;
         loop {
-            match running
-                .events
-                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
-            {
+            match running.events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(Event::Started) => {
                     started = true;
                     deadline = Instant::now() + Duration::from_millis(self.file.arm_ms);
@@ -214,9 +171,7 @@ impl Analyser for Sigrok {
             Ok(status) => return Err(self.failure(running, &status.to_string())),
             Err(error) => return Err(self.failure(running, &error.to_string())),
         }
-        let size = std::fs::metadata(&running.vcd)
-            .map(|data| data.len())
-            .unwrap_or(0);
+        let size = std::fs::metadata(&running.vcd).map(|data| data.len()).unwrap_or(0);
         if size == 0 || running.taken == 0 {
             return Err(Error::EmptyCapture);
         }
@@ -240,14 +195,8 @@ fn event(line: &str) -> Option<Event> {
         return Some(Event::Started);
     }
     // "cli: Received SR_DF_LOGIC (4096 bytes, unitsize = 1)."
-    let (bytes, rest) = line
-        .strip_prefix("cli: Received SR_DF_LOGIC (")?
-        .split_once(" bytes, unitsize = ")?;
-    let unit: u64 = rest
-        .trim_end_matches(").")
-        .parse()
-        .ok()
-        .filter(|unit| *unit > 0)?;
+    let (bytes, rest) = line.strip_prefix("cli: Received SR_DF_LOGIC (")?.split_once(" bytes, unitsize = ")?;
+    let unit: u64 = rest.trim_end_matches(").").parse().ok().filter(|unit| *unit > 0)?;
     let bytes: u64 = bytes.parse().ok()?;
     (bytes > 0).then_some(Event::Samples(bytes / unit))
 }
@@ -262,23 +211,14 @@ fn reach(driver: &str) -> Result<(), Error> {
     let Some((_, rest)) = driver.split_once("conn=tcp") else {
         return Ok(());
     };
-    let mut parts = rest
-        .split(':')
-        .next()
-        .unwrap_or_default()
-        .split('/')
-        .skip(1);
+    let mut parts = rest.split(':').next().unwrap_or_default().split('/').skip(1);
     let (Some(host), Some(port)) = (parts.next(), parts.next()) else {
         return Ok(());
     };
     let address = format!("{host}:{port}");
     match std::net::TcpStream::connect(&address) {
         Ok(_) => Ok(()),
-        Err(source) => Err(Error::Unreachable {
-            what: "the analyser",
-            address,
-            source,
-        }),
+        Err(source) => Err(Error::Unreachable { what: "the analyser", address, source }),
     }
 }
 
@@ -288,14 +228,8 @@ mod tests {
 
     #[test]
     fn log_lines_are_understood() {
-        assert!(matches!(
-            event("sr: session: Starting."),
-            Some(Event::Started)
-        ));
-        assert!(matches!(
-            event("cli: Received SR_DF_LOGIC (3616 bytes, unitsize = 2)."),
-            Some(Event::Samples(1808))
-        ));
+        assert!(matches!(event("sr: session: Starting."), Some(Event::Started)));
+        assert!(matches!(event("cli: Received SR_DF_LOGIC (3616 bytes, unitsize = 2)."), Some(Event::Samples(1808))));
         assert!(event("cli: Received SR_DF_LOGIC (0 bytes, unitsize = 1).").is_none());
         assert!(event("cli: Received SR_DF_LOGIC (5 bytes, unitsize = 0).").is_none());
         assert!(event("sr: session: Stopped.").is_none());

@@ -43,16 +43,9 @@ impl ProbeRs {
     pub fn new(file: &bench_file::Probe) -> Result<Self, Error> {
         let selector = file.selector.parse().map_err(|error| Error::ProbeOpen {
             selector: file.selector.clone(),
-            message: format!(
-                "this is no selector of the form VID:PID[:serial] ({})",
-                chain(&error)
-            ),
+            message: format!("this is no selector of the form VID:PID[:serial] ({})", chain(&error)),
         })?;
-        Ok(Self {
-            file: file.clone(),
-            selector,
-            state: State::Closed,
-        })
+        Ok(Self { file: file.clone(), selector, state: State::Closed })
     }
 
     fn open(&mut self) -> Result<probe_rs::probe::Probe, Error> {
@@ -61,25 +54,16 @@ impl ProbeRs {
         if let Some(address) = tcp_address(&self.selector) {
             reach(&address)?;
         }
-        let fail = |message| Error::ProbeOpen {
-            selector: self.file.selector.clone(),
-            message,
-        };
-        let mut probe = Lister::new()
-            .open(self.selector.clone())
-            .map_err(|error| fail(chain(&error)))?;
+        let fail = |message| Error::ProbeOpen { selector: self.file.selector.clone(), message };
+        let mut probe = Lister::new().open(self.selector.clone()).map_err(|error| fail(chain(&error)))?;
         // Some probes refuse to attach before a protocol is chosen.
         let protocol = match self.file.protocol {
             Protocol::Swd => WireProtocol::Swd,
             Protocol::Jtag => WireProtocol::Jtag,
         };
-        probe
-            .select_protocol(protocol)
-            .map_err(|error| fail(chain(&error)))?;
+        probe.select_protocol(protocol).map_err(|error| fail(chain(&error)))?;
         if let Some(speed_khz) = self.file.speed_khz {
-            probe
-                .set_speed(speed_khz)
-                .map_err(|error| fail(chain(&error)))?;
+            probe.set_speed(speed_khz).map_err(|error| fail(chain(&error)))?;
         }
         Ok(probe)
     }
@@ -89,10 +73,7 @@ impl ProbeRs {
             let probe = self.open()?;
             let session = probe
                 .attach(self.file.chip.as_str(), Permissions::default())
-                .map_err(|error| Error::Attach {
-                    chip: self.file.chip.clone(),
-                    message: chain(&error),
-                })?;
+                .map_err(|error| Error::Attach { chip: self.file.chip.clone(), message: chain(&error) })?;
             self.state = State::Attached(Box::new(session));
         }
         match &mut self.state {
@@ -116,11 +97,7 @@ impl Probe for ProbeRs {
     fn describe(&mut self) -> Result<String, Error> {
         let name = self.bare()?.get_name();
         let session = self.session()?;
-        Ok(format!(
-            "{name}, {} with {} cores",
-            session.target().name,
-            session.list_cores().len()
-        ))
+        Ok(format!("{name}, {} with {} cores", session.target().name, session.list_cores().len()))
     }
 
     fn read(&mut self, address: u64, into: &mut [u8]) -> Result<(), Error> {
@@ -129,30 +106,17 @@ impl Probe for ProbeRs {
         core.read(address, into).map_err(debug("reading memory"))
     }
 
-    fn flash(
-        &mut self,
-        what: &str,
-        segments: &[Segment],
-        progress: OnFlash<'_>,
-    ) -> Result<(), Error> {
+    fn flash(&mut self, what: &str, segments: &[Segment], progress: OnFlash<'_>) -> Result<(), Error> {
         let fail = |error: FlashError| match error {
             FlashError::Verify => Error::Verify { what: what.into() },
-            error => Error::Flash {
-                what: what.into(),
-                message: chain(&error),
-            },
+            error => Error::Flash { what: what.into(), message: chain(&error) },
         };
         let session = self.session()?;
         let mut loader = session.target().flash_loader();
         for segment in segments {
-            loader
-                .add_data(segment.address, &segment.bytes)
-                .map_err(fail)?;
+            loader.add_data(segment.address, &segment.bytes).map_err(fail)?;
         }
-        let mut bars = Bars {
-            report: progress,
-            bars: Vec::new(),
-        };
+        let mut bars = Bars { report: progress, bars: Vec::new() };
         let mut options = DownloadOptions::default();
         options.verify = true;
         options.progress = FlashProgress::new(move |event| bars.on(event));
@@ -161,33 +125,21 @@ impl Probe for ProbeRs {
 
     fn hold_reset(&mut self) -> Result<(), Error> {
         let held = self.bare()?.target_reset_assert();
-        held.map_err(|error| Error::ResetPin {
-            message: chain(&error),
-        })
+        held.map_err(|error| Error::ResetPin { message: chain(&error) })
     }
 
     fn release_reset(&mut self) -> Result<(), Error> {
         let released = self.bare()?.target_reset_deassert();
-        released.map_err(|error| Error::ResetPin {
-            message: chain(&error),
-        })
+        released.map_err(|error| Error::ResetPin { message: chain(&error) })
     }
 
     fn reset_and_halt(&mut self) -> Result<(), Error> {
-        let mut core = self
-            .session()?
-            .core(CORE)
-            .map_err(debug("selecting the core"))?;
-        core.reset_and_halt(HALT)
-            .map(drop)
-            .map_err(debug("resetting the chip"))
+        let mut core = self.session()?.core(CORE).map_err(debug("selecting the core"))?;
+        core.reset_and_halt(HALT).map(drop).map_err(debug("resetting the chip"))
     }
 
     fn run(&mut self) -> Result<(), Error> {
-        let mut core = self
-            .session()?
-            .core(CORE)
-            .map_err(debug("selecting the core"))?;
+        let mut core = self.session()?.core(CORE).map_err(debug("selecting the core"))?;
         core.run().map_err(debug("starting the core"))
     }
 }
@@ -208,15 +160,9 @@ impl Bars<'_> {
     fn on(&mut self, event: ProgressEvent) {
         match event {
             ProgressEvent::AddProgressBar { operation, total } => {
-                self.bars.push(Bar {
-                    name: name(operation),
-                    done: 0,
-                    total: total.unwrap_or(0),
-                });
+                self.bars.push(Bar { name: name(operation), done: 0, total: total.unwrap_or(0) });
             }
-            ProgressEvent::Progress {
-                operation, size, ..
-            } => {
+            ProgressEvent::Progress { operation, size, .. } => {
                 if let Some(bar) = self.bars.iter_mut().find(|bar| bar.name == name(operation)) {
                     bar.done += size;
                     (self.report)(bar.name, bar.done, bar.total);
@@ -237,10 +183,7 @@ fn name(operation: ProgressOperation) -> &'static str {
 }
 
 fn debug(doing: &'static str) -> impl Fn(probe_rs::Error) -> Error {
-    move |error| Error::Debug {
-        doing,
-        message: chain(&error),
-    }
+    move |error| Error::Debug { doing, message: chain(&error) }
 }
 
 /// The `HOST:PORT` in a selector, of probes that are reached over TCP.
@@ -249,19 +192,13 @@ fn tcp_address(selector: &DebugProbeSelector) -> Option<String> {
     let address = serial.strip_prefix("tcp:").unwrap_or(serial);
     let (host, port) = address.rsplit_once(':')?;
     // A serial number may hold colons too, such as a MAC address.
-    let plausible = !host.is_empty()
-        && (!host.contains(':') || host.starts_with('['))
-        && port.parse::<u16>().is_ok();
+    let plausible = !host.is_empty() && (!host.contains(':') || host.starts_with('[')) && port.parse::<u16>().is_ok();
     plausible.then(|| address.to_string())
 }
 
 /// probe-rs reports a refused connection as a USB error, so it is tried beforehand.
 fn reach(address: &str) -> Result<(), Error> {
-    let refuse = |source| Error::Unreachable {
-        what: "the debug probe",
-        address: address.into(),
-        source,
-    };
+    let refuse = |source| Error::Unreachable { what: "the debug probe", address: address.into(), source };
     let mut last = std::io::Error::new(std::io::ErrorKind::NotFound, "the host has no address");
     for candidate in address.to_socket_addrs().map_err(refuse)? {
         match TcpStream::connect_timeout(&candidate, CONNECT) {
@@ -286,11 +223,7 @@ mod tests {
             ("2e8a:000c:E6614103E7", None),
             ("303a:1001:7C:DF:A1:00:11:22", None),
         ] {
-            assert_eq!(
-                tcp_address(&selector.parse().unwrap()).as_deref(),
-                expected,
-                "{selector}"
-            );
+            assert_eq!(tcp_address(&selector.parse().unwrap()).as_deref(), expected, "{selector}");
         }
     }
 }

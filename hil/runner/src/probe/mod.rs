@@ -18,12 +18,7 @@ pub trait Probe {
     fn read(&mut self, address: u64, into: &mut [u8]) -> Result<(), Error>;
 
     /// Erases, writes and verifies the sectors that `segments` lie in. `what` names it in errors. The core stays halted.
-    fn flash(
-        &mut self,
-        what: &str,
-        segments: &[Segment],
-        progress: OnFlash<'_>,
-    ) -> Result<(), Error>;
+    fn flash(&mut self, what: &str, segments: &[Segment], progress: OnFlash<'_>) -> Result<(), Error>;
 
     /// Ends the debug session and pulls nRST low.
     fn hold_reset(&mut self) -> Result<(), Error>;

@@ -10,18 +10,13 @@ pub struct Elf {
 impl Default for Elf {
     fn default() -> Self {
         Self {
-            segments: vec![
-                (0x1000_0000, b"vectors".to_vec()),
-                (0x1000_0100, b"code".to_vec()),
-            ],
+            segments: vec![(0x1000_0000, b"vectors".to_vec()), (0x1000_0100, b"code".to_vec())],
             symbols: vec![
                 ("__guest_slot0_start", 0x1010_0000),
                 ("__guest_slot0_end", 0x1014_0000),
                 ("VITALS", 0x2000_0040),
             ],
-            vitals: Some(
-                "magic - VIT1\nheap_peak bytes most of the heap in use\nhost_calls calls made by the guest\n",
-            ),
+            vitals: Some("magic - VIT1\nheap_peak bytes most of the heap in use\nhost_calls calls made by the guest\n"),
         }
     }
 }
@@ -79,29 +74,13 @@ impl Elf {
         for word in [0x1000_0001, HEADER, sections_at, 0x0500_0000] {
             file.extend(u32::to_le_bytes(word));
         }
-        let counts = [
-            HEADER,
-            PROGRAM_HEADER,
-            self.segments.len() as u32,
-            40,
-            sections.len() as u32,
-        ];
+        let counts = [HEADER, PROGRAM_HEADER, self.segments.len() as u32, 40, sections.len() as u32];
         for half in counts.into_iter().chain([sections.len() as u32 - 1]) {
             file.extend((half as u16).to_le_bytes());
         }
-        file.extend(
-            program_headers
-                .iter()
-                .flatten()
-                .flat_map(|word| word.to_le_bytes()),
-        );
+        file.extend(program_headers.iter().flatten().flat_map(|word| word.to_le_bytes()));
         file.extend(contents);
-        file.extend(
-            sections
-                .iter()
-                .flatten()
-                .flat_map(|word| word.to_le_bytes()),
-        );
+        file.extend(sections.iter().flatten().flat_map(|word| word.to_le_bytes()));
         file
     }
 }
