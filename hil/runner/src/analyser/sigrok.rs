@@ -62,7 +62,7 @@ impl Sigrok {
         let _ = running.child.kill();
         let _ = running.child.wait();
         let stderr = running.log.finish();
-        if stderr.contains("No devices found") || stderr.contains("driver") && running.taken == 0 {
+        if stderr.contains("No devices found") || stderr.contains("Driver ") && stderr.contains(" not found") {
             if let Err(unreachable) = reach(&self.file.driver) {
                 return unreachable;
             }
