@@ -140,7 +140,12 @@ impl Analyser for Sigrok {
                     return Err(self.failure(running, "it did not start a session"));
                 }
                 Err(RecvTimeoutError::Disconnected) => {
-                    return Err(self.failure(running, "it ended at once"));
+                    let good = running.child.wait().is_ok_and(|status| status.success());
+                    return Err(if started && good {
+                        Error::EmptyCapture
+                    } else {
+                        self.failure(running, "it ended at once")
+                    });
                 }
             }
         }
