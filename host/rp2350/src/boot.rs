@@ -1,0 +1,44 @@
+//! The first instructions: what has to happen before memory is set up.
+
+use core::arch::global_asm;
+
+use rp235x_hal::block::ImageDef;
+
+/// Tells the boot ROM that this flash holds a secure-mode Arm program (RP2350 datasheet, 5.9.3).
+#[unsafe(link_section = ".start_block")]
+#[used]
+pub static IMAGE_DEF: ImageDef = ImageDef::secure_exe();
+
+// Called by cortex-m-rt's reset handler before it clears .bss, with an empty stack: plain assembly, because Rust code
+// may not run yet. It starts the cycle counter (DEMCR.TRCENA, then DWT_CTRL.CYCCNTENA; Armv8-M reference manual,
+// D1.2.66 and D1.2.60), so that cycle figures count from reset, and paints the stack (`stack.rs`) 16 bytes a turn.
+global_asm!(
+    ".section .text.__pre_init, \"ax\"",
+    ".global __pre_init",
+    ".type __pre_init,%function",
+    ".thumb_func",
+    "__pre_init:",
+    "ldr r0, =0xE000EDFC",
+    "ldr r1, [r0]",
+    "orr r1, r1, #0x01000000",
+    "str r1, [r0]",
+    "ldr r0, =0xE0001000",
+    "movs r1, #0",
+    "str r1, [r0, #4]",
+    "ldr r1, [r0]",
+    "orr r1, r1, #1",
+    "str r1, [r0]",
+    "ldr r0, =_stack_end",
+    "ldr r1, =_stack_start",
+    "ldr r2, ={paint}",
+    "mov r3, r2",
+    "mov r4, r2",
+    "mov r5, r2",
+    "0:",
+    "stmia r0!, {{r2, r3, r4, r5}}",
+    "cmp r0, r1",
+    "blo 0b",
+    "bx lr",
+    ".size __pre_init, . - __pre_init",
+    paint = const crate::stack::PAINT,
+);

@@ -1,0 +1,53 @@
+//! The end of the firmware itself: a panic or a processor fault is said on both channels, then the core sleeps for ever.
+
+use core::fmt;
+use core::panic::PanicInfo;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use cortex_m_rt::{ExceptionFrame, exception};
+
+use crate::console;
+
+/// CFSR.STKOF: the stack pointer met its limit (Armv8-M reference manual, D1.2.48).
+const CFSR_STKOF: u32 = 1 << 20;
+
+/// Says `what` and stays. A second failure on the way is not reported: the channels may be what failed.
+fn stay(what: fmt::Arguments<'_>) -> ! {
+    static FAILED: AtomicBool = AtomicBool::new(false);
+    cortex_m::interrupt::disable();
+    if !FAILED.load(Ordering::Relaxed) {
+        FAILED.store(true, Ordering::Relaxed);
+        console::emergency_line(format_args!("host: panic: {what}"));
+        defmt::error!("host: panic: {}", defmt::Display2Format(&what));
+    }
+    loop {
+        cortex_m::asm::wfe();
+    }
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    match info.location() {
+        Some(place) => stay(format_args!(
+            "{} ({}:{})",
+            info.message(),
+            place.file(),
+            place.line()
+        )),
+        None => stay(format_args!("{}", info.message())),
+    }
+}
+
+#[exception]
+unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
+    // SAFETY: reading the fault status has no side effect, and nothing else runs any more.
+    let cfsr = unsafe { (*cortex_m::peripheral::SCB::PTR).cfsr.read() };
+    if cfsr & CFSR_STKOF != 0 {
+        // Nothing was stacked, so there is no frame to read the pc from.
+        stay(format_args!("native stack overflow, CFSR 0x{cfsr:08x}"))
+    }
+    stay(format_args!(
+        "fault at pc 0x{:08x}, CFSR 0x{cfsr:08x}",
+        frame.pc()
+    ))
+}

@@ -1,0 +1,182 @@
+//! A Raspberry Pi Pico 2 as the guest sees it: pins and time.
+
+use cortex_m::peripheral::{DWT, NVIC};
+use rp235x_hal as hal;
+use rp235x_hal::Clock;
+use rp235x_hal::pac::{self, interrupt};
+use rp235x_hal::timer::{Alarm, Alarm0, CopyableTimer0, Instant, Timer};
+use sandhill_runtime::{Board, Error, Stop, Vitals};
+
+use crate::{console, heap, stack};
+
+/// The crystal of a Pico 2.
+const XOSC_HZ: u32 = 12_000_000;
+/// GPIO 0 and 1 are the console.
+const FIRST_PIN: u32 = 2;
+/// The RP2350A has GPIO 0 to 29.
+const LAST_PIN: u32 = 29;
+/// `FUNCSEL` of UART0 on GPIO 0 and 1 (RP2350 datasheet, 9.4).
+const FUNCSEL_UART: u8 = 2;
+/// `FUNCSEL` of the single-cycle I/O block, the same on every pin.
+const FUNCSEL_SIO: u8 = 5;
+/// The alarm compares 32 bits: a longer sleep is made of several.
+const LONGEST_ALARM_US: u64 = 1 << 31;
+
+/// The chip after start-up: clk_sys at 150 MHz, TIMER0 counting microseconds, UART0 open.
+pub struct Pico2 {
+    timer: Timer<CopyableTimer0>,
+    alarm: Alarm0<CopyableTimer0>,
+    sio: pac::SIO,
+    io: pac::IO_BANK0,
+    pads: pac::PADS_BANK0,
+    /// Pins that are outputs already, one bit each.
+    outputs: u32,
+    vitals: &'static Vitals,
+    peak_kept: bool,
+}
+
+impl Pico2 {
+    /// Starts the chip and opens the console. Called once.
+    pub fn new(vitals: &'static Vitals) -> Self {
+        let mut peripherals =
+            pac::Peripherals::take().expect("called once, before anything else takes them");
+        let mut watchdog = hal::Watchdog::new(peripherals.WATCHDOG);
+        let clocks = hal::clocks::init_clocks_and_plls(
+            XOSC_HZ,
+            peripherals.XOSC,
+            peripherals.CLOCKS,
+            peripherals.PLL_SYS,
+            peripherals.PLL_USB,
+            &mut peripherals.RESETS,
+            &mut watchdog,
+        );
+        let Ok(clocks) = clocks else {
+            panic!("clocks: the crystal or a PLL does not start");
+        };
+        let resets = &mut peripherals.RESETS;
+        resets
+            .reset()
+            .modify(|_, w| w.io_bank0().clear_bit().pads_bank0().clear_bit());
+        loop {
+            let done = resets.reset_done().read();
+            if done.io_bank0().bit_is_set() && done.pads_bank0().bit_is_set() {
+                break;
+            }
+        }
+        let mut timer = Timer::new_timer0(peripherals.TIMER0, resets, &clocks);
+        let mut alarm = timer.alarm_0().expect("nobody else has taken an alarm");
+        alarm.enable_interrupt();
+
+        let board = Self {
+            timer,
+            alarm,
+            sio: peripherals.SIO,
+            io: peripherals.IO_BANK0,
+            pads: peripherals.PADS_BANK0,
+            outputs: 0,
+            vitals,
+            peak_kept: false,
+        };
+        for pin in 0..FIRST_PIN {
+            board.connect(pin, FUNCSEL_UART);
+        }
+        console::open(peripherals.UART0, resets, clocks.peripheral_clock.freq());
+        // SAFETY: the handler below touches nothing but the alarm's own flag.
+        unsafe { NVIC::unmask(pac::Interrupt::TIMER0_IRQ_0) };
+        board
+    }
+
+    /// Gives `pin` to the peripheral `function`, then opens its pad. In this order, because a pad that is isolated
+    /// since reset holds its old level until everything behind it stands (RP2350 datasheet, 9.7).
+    fn connect(&self, pin: u32, function: u8) {
+        let pin = pin as usize;
+        // SAFETY: the two callers name functions that every pin has.
+        self.io
+            .gpio(pin)
+            .gpio_ctrl()
+            .write(|w| unsafe { w.funcsel().bits(function) });
+        self.pads
+            .gpio(pin)
+            .modify(|_, w| w.ie().set_bit().od().clear_bit().iso().clear_bit());
+    }
+
+    /// Makes `pin` drive the level that is set in `GPIO_OUT`.
+    fn make_output(&mut self, pin: u32) {
+        // SAFETY: a one-bit mask; the register only sets bits.
+        self.sio
+            .gpio_oe_set()
+            .write(|w| unsafe { w.bits(1 << pin) });
+        self.connect(pin, FUNCSEL_SIO);
+        self.outputs |= 1 << pin;
+    }
+}
+
+impl Board for Pico2 {
+    fn set_pin(&mut self, pin: u32, high: bool) -> Result<(), Error> {
+        if pin > LAST_PIN {
+            return Err(Error::NoSuchPin {
+                pin,
+                last: LAST_PIN,
+            });
+        }
+        if pin < FIRST_PIN {
+            return Err(Error::ReservedPin {
+                pin,
+                used_for: "console",
+            });
+        }
+        let mask = 1 << pin;
+        if high {
+            // SAFETY: as in `make_output`.
+            self.sio.gpio_out_set().write(|w| unsafe { w.bits(mask) });
+        } else {
+            // SAFETY: likewise, and the register only clears bits.
+            self.sio.gpio_out_clr().write(|w| unsafe { w.bits(mask) });
+        }
+        if self.outputs & mask == 0 {
+            self.make_output(pin);
+        }
+        Ok(())
+    }
+
+    fn now_us(&mut self) -> u64 {
+        self.timer.get_counter().ticks()
+    }
+
+    fn sleep_until_us(&mut self, deadline_us: u64) -> Result<(), Stop> {
+        loop {
+            let now_us = self.now_us();
+            if now_us >= deadline_us {
+                return Ok(());
+            }
+            let alarm_us = deadline_us.min(now_us + LONGEST_ALARM_US);
+            self.alarm
+                .schedule_at(Instant::from_ticks(alarm_us))
+                .expect("the alarm is nearer than the 2^32 us it can count");
+            if !self.peak_kept {
+                // The first calls go deepest, and what follows is sleep.
+                self.peak_kept = true;
+                heap::keep_peak(self.vitals);
+                stack::keep_peak(self.vitals);
+            }
+            // The handler's end leaves an event behind, so an alarm between this check and WFE is not slept through.
+            while self.now_us() < alarm_us {
+                cortex_m::asm::wfe();
+            }
+        }
+    }
+
+    fn cycles(&mut self) -> u32 {
+        DWT::cycle_count()
+    }
+}
+
+#[interrupt]
+fn TIMER0_IRQ_0() {
+    // SAFETY: writing one bit of a write-one-to-clear register takes nothing from the alarm's owner.
+    unsafe {
+        (*pac::TIMER0::ptr())
+            .intr()
+            .write(|w| w.alarm_0().clear_bit_by_one())
+    };
+}

@@ -1,0 +1,69 @@
+//! When a delay ends: the rule that `wit/platform.wit` promises under `delay-ms`.
+
+/// How long after the end of a delay the next one still counts from that end.
+const GRACE_US: u64 = 1_000;
+
+/// Deadlines of one guest's delays, in microseconds of the board's clock.
+#[derive(Debug, Default)]
+pub struct Pacer {
+    end_us: Option<u64>,
+}
+
+impl Pacer {
+    /// The deadline of a delay of `ms` milliseconds that is asked for at `now_us`; never before `now_us`.
+    pub fn deadline_us(&mut self, now_us: u64, ms: u32) -> u64 {
+        let start_us = match self.end_us {
+            // A guest cannot ask before its last delay ended, so the difference is the guest's own run time.
+            Some(end_us) if ms > 0 && now_us.saturating_sub(end_us) <= GRACE_US => end_us,
+            _ => now_us,
+        };
+        let deadline_us = start_us + u64::from(ms) * 1_000;
+        self.end_us = Some(deadline_us);
+        deadline_us
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loop_keeps_its_period_whatever_it_costs() {
+        let mut pacer = Pacer::default();
+        let mut now_us = 5_000;
+        for round in 1..=10_000_u64 {
+            let deadline_us = pacer.deadline_us(now_us, 500);
+            assert_eq!(deadline_us, 5_000 + round * 500_000);
+            now_us = deadline_us + (round * 7) % 1_001;
+        }
+    }
+
+    #[test]
+    fn a_longer_pause_counts_from_the_call() {
+        let mut pacer = Pacer::default();
+        assert_eq!(pacer.deadline_us(0, 10), 10_000);
+        assert_eq!(pacer.deadline_us(11_001, 10), 21_001);
+        assert_eq!(pacer.deadline_us(22_001, 10), 31_001);
+    }
+
+    #[test]
+    fn zero_restarts_the_count() {
+        let mut pacer = Pacer::default();
+        assert_eq!(pacer.deadline_us(0, 10), 10_000);
+        assert_eq!(pacer.deadline_us(10_400, 0), 10_400);
+        assert_eq!(pacer.deadline_us(10_700, 10), 20_400);
+    }
+
+    #[test]
+    fn the_shortest_delay_never_ends_in_the_past() {
+        let mut pacer = Pacer::default();
+        pacer.deadline_us(0, 1);
+        assert_eq!(pacer.deadline_us(2_000, 1), 2_000);
+    }
+
+    #[test]
+    fn the_longest_delay_does_not_overflow() {
+        let mut pacer = Pacer::default();
+        assert_eq!(pacer.deadline_us(1, u32::MAX), 1 + 4_294_967_295_000);
+    }
+}
