@@ -113,3 +113,6 @@ impl Capture {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

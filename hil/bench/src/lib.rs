@@ -183,3 +183,30 @@ fn listen(port: &'static str, address: SocketAddr) -> Result<(TcpListener, Socke
     let bound = listener.local_addr().map_err(failed)?;
     Ok((listener, bound))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// xorshift32: the same numbers for the same seed, everywhere.
+    pub(crate) fn random(seed: u32) -> impl FnMut() -> u32 {
+        let mut state = seed;
+        move || {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state
+        }
+    }
+
+    #[test]
+    fn channels_are_pins_and_run() {
+        let channels = parse_channels("25,run,0").expect("valid");
+        assert_eq!(channels, [Line::Pin(25), Line::Run, Line::Pin(0)]);
+        for bad in ["", "30", "25,", "gpio25", "-1"] {
+            assert!(matches!(parse_channels(bad), Err(BenchError::Channel(_))), "{bad:?}");
+        }
+        let many = vec!["0"; 15].join(",");
+        assert!(matches!(parse_channels(&many), Err(BenchError::ChannelCount(15))));
+    }
+}

@@ -332,3 +332,6 @@ fn memory_len(fields: &mut Fields) -> Result<usize, Malformed> {
         _ => Err(Malformed::Parameter),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -400,3 +400,6 @@ impl Wire {
         (addr & !0xfff, (addr & 0xfff) as u16)
     }
 }
+
+#[cfg(test)]
+mod tests;
