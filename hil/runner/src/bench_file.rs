@@ -204,10 +204,9 @@ impl BenchFile {
         // All are held until all are found, so that no two are the same.
         let mut held = Vec::new();
         for name in self.port_names().map_err(refuse)? {
-            let unusable = |source| Error::Unreachable { what: "a free port", address: "127.0.0.1".into(), source };
-            let listener =
-                std::net::TcpListener::bind(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)).map_err(unusable)?;
-            ports.insert(name, listener.local_addr().map_err(unusable)?);
+            let listener = std::net::TcpListener::bind(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0))
+                .map_err(Error::NoFreePort)?;
+            ports.insert(name, listener.local_addr().map_err(Error::NoFreePort)?);
             held.push(listener);
         }
         let mut bench = self.clone();

@@ -5,15 +5,17 @@ use std::{
     io::{BufRead, BufReader, Read},
     sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
 const LINES: usize = 12;
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The end of a program's output.
 #[derive(Debug)]
 pub struct Tail {
     lines: Arc<Mutex<VecDeque<String>>>,
-    reader: Option<JoinHandle<()>>,
+    reader: JoinHandle<()>,
 }
 
 impl Tail {
@@ -40,7 +42,7 @@ impl Tail {
                 }
             }
         });
-        Self { lines, reader: Some(reader) }
+        Self { lines, reader }
     }
 
     pub fn text(&self) -> String {
@@ -48,10 +50,11 @@ impl Tail {
         lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
     }
 
-    /// Waits for the end of the output, of a program that has ended.
+    /// The end of the output of a program that has ended; not waited for where a child of it keeps the pipe open.
     pub fn finish(&mut self) -> String {
-        if let Some(reader) = self.reader.take() {
-            let _ = reader.join();
+        let deadline = Instant::now() + PATIENCE;
+        while !self.reader.is_finished() && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(1));
         }
         self.text()
     }
