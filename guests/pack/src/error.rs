@@ -1,0 +1,90 @@
+//! What can go wrong between a source file and a flash image, each with what to do about it.
+
+use std::path::PathBuf;
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot read {}: {source}", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+
+    #[error("cannot write {}: {source}", path.display())]
+    Write { path: PathBuf, source: std::io::Error },
+
+    #[error(
+        "no guests found from here: run it inside the repository (a folder with wit/platform.wit and guests/), or name it with --root"
+    )]
+    NoRoot,
+
+    #[error("no guest is called {name}; there are: {}", known.join(", "))]
+    UnknownGuest { name: String, known: Vec<String> },
+
+    #[error("{} has no Cargo.toml, Makefile or build.zig: not known how to build it", path.display())]
+    UnknownLanguage { path: PathBuf },
+
+    #[error("{name} is not a name for a folder: use letters, digits, - and _")]
+    BadName { name: String },
+
+    #[error("{guest} needs {tool}, which is not here: run ./x setup{}", hint.map(|hint| format!(" ({hint})")).unwrap_or_default())]
+    ToolMissing { guest: String, tool: &'static str, hint: Option<&'static str> },
+
+    #[error("{guest} needs {tool} {wanted}, but the one found is {found}: run ./x setup")]
+    WrongTool { guest: String, tool: &'static str, wanted: &'static str, found: String },
+
+    #[error("{guest} does not build: {command} ended with {status}; what it said is above")]
+    ToolFailed { guest: String, command: String, status: std::process::ExitStatus },
+
+    #[error("{guest}: {command} left no {}", path.display())]
+    NoOutput { guest: String, command: String, path: PathBuf },
+
+    #[error("the package embedded:platform has no world {world}; it has: {}", known.join(", "))]
+    UnknownWorld { world: String, known: Vec<String> },
+
+    #[error("this is neither a WebAssembly module nor a component: {reason}")]
+    NotWasm { reason: String },
+
+    #[error(
+        "it imports {import}, which the world {world} does not offer; what it offers: {}",
+        offered.join(", ")
+    )]
+    ForeignImport { import: String, world: String, offered: Vec<String> },
+
+    #[error("it does not fit the world {world}: {reason}")]
+    NotTheWorld { world: String, reason: String },
+
+    #[error(
+        "its linear memory takes {bytes} bytes, more than the {budget} that a guest may have. \
+         Link with a small stack and pages of one byte (wasm-ld: -z stack-size=1024 --page-size=1), or raise --memory-budget"
+    )]
+    MemoryOverBudget { bytes: u64, budget: u64 },
+
+    #[error(
+        "its linear memory may grow {}, but a guest may have {budget} bytes. \
+         Give the memory a maximum (wasm-ld: --no-growable-memory, or --max-memory)",
+        maximum.map(|bytes| format!("to {bytes} bytes")).unwrap_or("without limit".into())
+    )]
+    MemoryGrows { maximum: Option<u64>, budget: u64 },
+
+    #[error("Wasmtime does not compile it: {reason}")]
+    Compile { reason: String },
+
+    #[error(
+        "the compiled image has a form that this version of guest-pack does not know ({reason}): \
+         it goes with the wasmtime version in its Cargo.toml"
+    )]
+    Cwasm { reason: String },
+
+    #[error("{fixture} should have been refused, because of what its first lines say, but was not")]
+    FixtureAccepted { fixture: String },
+
+    #[error("{name}: {source}")]
+    Guest { name: String, source: Box<Error> },
+}
+
+impl Error {
+    /// The same error, saying which guest it is about.
+    pub fn of(self, name: &str) -> Self {
+        Self::Guest { name: name.to_owned(), source: Box::new(self) }
+    }
+}

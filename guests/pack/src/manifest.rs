@@ -1,0 +1,47 @@
+//! `manifest.json`: what an artefact is, what made it, and how large each stage came out.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+/// Versions of the crates that decide the bytes; a test compares them with `Cargo.lock`.
+pub const WASMTIME: &str = "48.0.8";
+pub const WIT_COMPONENT: &str = "0.254.2";
+
+#[derive(Serialize)]
+pub struct Manifest {
+    pub name: String,
+    pub program: String,
+    /// `rust`, `c`, `zig`; `wat` or `wasm` where only a module was given.
+    pub language: String,
+    pub world: String,
+    /// Tool → version.
+    pub tools: BTreeMap<String, String>,
+    /// Linear memory.
+    pub memory_bytes: u64,
+    /// File name → size and hash.
+    pub artefacts: BTreeMap<String, Artefact>,
+}
+
+#[derive(Serialize)]
+pub struct Artefact {
+    pub bytes: usize,
+    pub sha256: String,
+}
+
+impl Artefact {
+    pub fn of(content: &[u8]) -> Self {
+        let sha256 = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { bytes: content.len(), sha256 }
+    }
+}
+
+impl Manifest {
+    /// Indented, with a final newline, keys in a fixed order.
+    pub fn to_json(&self) -> String {
+        let mut json = serde_json::to_string_pretty(self).expect("a manifest holds only strings and numbers");
+        json.push('\n');
+        json
+    }
+}
