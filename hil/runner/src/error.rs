@@ -59,6 +59,9 @@ pub enum Error {
     )]
     Unreachable { what: &'static str, address: String, source: io::Error },
 
+    #[error("no free port on 127.0.0.1 for the bench's service ({0}): check that the loopback interface is up")]
+    NoFreePort(io::Error),
+
     #[error(
         "debug probe {selector}: {message}: check that it is plugged in, that no other program uses it, and `probe.selector` in the bench file"
     )]
