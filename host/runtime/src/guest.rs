@@ -21,10 +21,7 @@ impl Host {
     /// # Errors
     /// The limits contradict each other.
     pub fn new(limits: Limits) -> Result<Self> {
-        Ok(Self {
-            engine: engine::engine(limits)?,
-            limits,
-        })
+        Ok(Self { engine: engine::engine(limits)?, limits })
     }
 
     /// A host that compiles for, and runs, `target`: a Wasmtime triple such as `pulley64`.
@@ -33,10 +30,7 @@ impl Host {
     /// `target` is unknown or cannot run here.
     #[cfg(feature = "compile")]
     pub fn for_target(limits: Limits, target: &str) -> Result<Self> {
-        Ok(Self {
-            engine: engine::engine_for(limits, target)?,
-            limits,
-        })
+        Ok(Self { engine: engine::engine_for(limits, target)?, limits })
     }
 
     /// Takes a precompiled component where it lies, without a copy.
@@ -94,18 +88,11 @@ impl Host {
             .and_then(|()| Blinky::instantiate(&mut store, component, &linker))
             .map(|world| {
                 store.data_mut().started();
-                Guest {
-                    store,
-                    world,
-                    vitals,
-                }
+                Guest { store, world, vitals }
             })
             .map_err(|error| {
-                let outcome = if error.is::<wasmtime::Trap>() {
-                    Outcome::ended(&error)
-                } else {
-                    Outcome::refused(&error)
-                };
+                let outcome =
+                    if error.is::<wasmtime::Trap>() { Outcome::ended(&error) } else { Outcome::refused(&error) };
                 note(vitals, &outcome);
                 outcome
             })
@@ -122,9 +109,7 @@ pub struct Guest<B: Board> {
 impl<B: Board> Guest<B> {
     /// Runs the guest to its end, which may never come. Gives the board back, its pins as the guest left them.
     pub fn run(mut self) -> (Outcome, B) {
-        self.vitals
-            .boot_to_run_cycles
-            .set(self.store.data_mut().board.cycles());
+        self.vitals.boot_to_run_cycles.set(self.store.data_mut().board.cycles());
         self.vitals.guest_state.set(GuestState::Running as u32);
         let outcome = match self.world.call_run(&mut self.store) {
             Ok(()) => Outcome::Returned,

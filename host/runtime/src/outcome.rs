@@ -14,9 +14,7 @@ pub enum Error {
     #[error("GPIO {pin} belongs to the host ({used_for}): choose another pin")]
     ReservedPin { pin: u32, used_for: &'static str },
     /// The guest was built with more memory than this host gives.
-    #[error(
-        "the guest needs {needed} bytes of memory, this host gives {limit}: build it with less"
-    )]
+    #[error("the guest needs {needed} bytes of memory, this host gives {limit}: build it with less")]
     TooMuchMemory { needed: usize, limit: usize },
     /// The host has ended the guest; nothing is wrong with it.
     #[error("stopped by the host")]

@@ -56,12 +56,7 @@ impl<B: Board> Platform<B> {
             board,
             vitals,
             pacer: Pacer::default(),
-            limiter: MemoryLimit {
-                limit: memory_bytes,
-                used: 0,
-                starting: true,
-                vitals,
-            },
+            limiter: MemoryLimit { limit: memory_bytes, used: 0, starting: true, vitals },
             levels: 0,
             edge_seen: false,
             returned_at: None,
@@ -100,15 +95,11 @@ impl<B: Board> Platform<B> {
         let now_us = self.board.now_us();
         let deadline_us = self.pacer.deadline_us(now_us, ms);
         let asleep_at = self.board.cycles();
-        self.board
-            .sleep_until_us(deadline_us)
-            .map_err(|Stop| Error::Stopped)?;
+        self.board.sleep_until_us(deadline_us).map_err(|Stop| Error::Stopped)?;
         let awake_at = self.board.cycles();
         if ms > 0 {
             let late_us = self.board.now_us().saturating_sub(deadline_us);
-            self.vitals
-                .delay_late_us_max
-                .keep_max(u32::try_from(late_us).unwrap_or(u32::MAX));
+            self.vitals.delay_late_us_max.keep_max(u32::try_from(late_us).unwrap_or(u32::MAX));
         }
         self.account(entered_at, awake_at.wrapping_sub(asleep_at));
         Ok(())
@@ -169,11 +160,7 @@ impl ResourceLimiter for MemoryLimit {
         let needed = self.used.saturating_add(desired - current);
         if needed > self.limit {
             if self.starting {
-                return Err(Error::TooMuchMemory {
-                    needed,
-                    limit: self.limit,
-                }
-                .into());
+                return Err(Error::TooMuchMemory { needed, limit: self.limit }.into());
             }
             return Ok(false);
         }

@@ -126,18 +126,13 @@ mod tests {
         assert_eq!(VITALS_TEXT.lines().count() * 4, size_of::<Vitals>());
         for line in VITALS_TEXT.lines() {
             let words = line.split(' ').collect::<alloc::vec::Vec<_>>();
-            assert!(
-                words.len() >= 3 && words.iter().all(|word| !word.is_empty()),
-                "{line:?}"
-            );
+            assert!(words.len() >= 3 && words.iter().all(|word| !word.is_empty()), "{line:?}");
         }
     }
 
     #[test]
     fn the_text_is_in_memory_order() {
-        let place = VITALS_TEXT
-            .lines()
-            .position(|line| line.starts_with("guest_state "));
+        let place = VITALS_TEXT.lines().position(|line| line.starts_with("guest_state "));
         assert_eq!(place, Some(core::mem::offset_of!(Vitals, guest_state) / 4));
     }
 }

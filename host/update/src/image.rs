@@ -66,22 +66,16 @@ impl<'a> Image<'a> {
         let header_bytes = usize::from(u16_at(header, 8));
         let payload_bytes = usize::try_from(u32_at(header, 12)).unwrap_or(usize::MAX);
         if header_bytes < HEADER_BYTES {
-            return Err(Error::Damaged {
-                what: "header size",
-            });
+            return Err(Error::Damaged { what: "header size" });
         }
         if u16_at(header, 10) != 0 {
-            return Err(Error::Unsupported {
-                what: "protected TLVs",
-            });
+            return Err(Error::Unsupported { what: "protected TLVs" });
         }
         if u32_at(header, 16) != 0 {
             return Err(Error::Unsupported { what: "flags" });
         }
         if u32_at(header, 4) != 0 {
-            return Err(Error::Unsupported {
-                what: "load address",
-            });
+            return Err(Error::Unsupported { what: "load address" });
         }
         let payload = part(slot, header_bytes, payload_bytes)?;
         let hashed_bytes = header_bytes + payload_bytes;
@@ -91,17 +85,13 @@ impl<'a> Image<'a> {
             return Err(Error::Damaged { what: "TLV magic" });
         }
         let tlv_bytes = usize::from(u16_at(info, 2));
-        let tlvs = part(slot, hashed_bytes, tlv_bytes)?
-            .get(TLV_INFO_BYTES..)
-            .ok_or(Error::Damaged { what: "TLV length" })?;
+        let tlvs =
+            part(slot, hashed_bytes, tlv_bytes)?.get(TLV_INFO_BYTES..).ok_or(Error::Damaged { what: "TLV length" })?;
         let expected = expected_hash(tlvs)?;
         if Sha256::digest(&slot[..hashed_bytes]).as_slice() != expected {
             return Err(Error::HashMismatch);
         }
-        Ok(Self {
-            payload,
-            bytes: hashed_bytes + tlv_bytes,
-        })
+        Ok(Self { payload, bytes: hashed_bytes + tlv_bytes })
     }
 
     /// What the image carries: a `.cwasm`. It starts on the alignment of the slot plus the header size.
@@ -123,13 +113,9 @@ fn expected_hash(mut tlvs: &[u8]) -> Result<&[u8], Error> {
     while !tlvs.is_empty() {
         let damaged = Error::Damaged { what: "TLV list" };
         let (header, rest) = tlvs.split_at_checked(TLV_HEADER_BYTES).ok_or(damaged)?;
-        let (value, rest) = rest
-            .split_at_checked(usize::from(u16_at(header, 2)))
-            .ok_or(damaged)?;
+        let (value, rest) = rest.split_at_checked(usize::from(u16_at(header, 2))).ok_or(damaged)?;
         if u16_at(header, 0) != TLV_SHA256 {
-            return Err(Error::Unsupported {
-                what: "unknown TLV",
-            });
+            return Err(Error::Unsupported { what: "unknown TLV" });
         }
         if value.len() != SHA256_BYTES || hash.replace(value).is_some() {
             return Err(damaged);
@@ -142,10 +128,7 @@ fn expected_hash(mut tlvs: &[u8]) -> Result<&[u8], Error> {
 /// `length` bytes of `slot` from `start`.
 fn part(slot: &[u8], start: usize, length: usize) -> Result<&[u8], Error> {
     let end = start.saturating_add(length);
-    slot.get(start..end).ok_or(Error::Truncated {
-        needed: end,
-        available: slot.len(),
-    })
+    slot.get(start..end).ok_or(Error::Truncated { needed: end, available: slot.len() })
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> u16 {

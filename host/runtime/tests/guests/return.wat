@@ -1,0 +1,5 @@
+;; Returns at once.
+(component
+  (core module $module (func (export "run")))
+  (core instance $guest (instantiate $module))
+  (func (export "run") (canon lift (core func $guest "run"))))
