@@ -40,8 +40,11 @@ pub fn componentise(input: &[u8], world: &World, memory_budget: u64) -> Result<C
     };
     // A core module can bring a world of its own in a custom section, so the result is checked, not the intention.
     check_imports(&component, world)?;
-    wit_component::targets(&world.resolve, world.id, &component)
-        .map_err(|error| Error::NotTheWorld { world: world.name.clone(), reason: format!("{error:#}") })?;
+    wit_component::targets(&world.resolve, world.id, &component).map_err(|error| Error::NotTheWorld {
+        world: world.name.clone(),
+        // What failed is the check's own doing; what was found is the innermost cause, of two lines.
+        reason: error.root_cause().to_string().replace('\n', ": "),
+    })?;
 
     let fitted = memory::fit(&Memories::read(&component)?);
     let component = Rewrite { memory: fitted }

@@ -45,3 +45,15 @@ impl Manifest {
         json
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn versions_are_those_of_the_lock_file() {
+        let lock = include_str!("../../../Cargo.lock");
+        for (name, version) in [("wasmtime", super::WASMTIME), ("wit-component", super::WIT_COMPONENT)] {
+            let entry = format!("name = \"{name}\"\nversion = \"{version}\"");
+            assert!(lock.contains(&entry), "{name} is no longer {version}: change the constant");
+        }
+    }
+}

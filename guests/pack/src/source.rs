@@ -98,7 +98,7 @@ impl Source {
         fs::create_dir_all(&build).map_err(|source| Error::Write { path: build.clone(), source })?;
         let (tools, mut command, output) = match self.toolchain {
             Toolchain::CargoComponent => self.cargo_component(&build)?,
-            Toolchain::WasiSdk => self.wasi_sdk(&build)?,
+            Toolchain::WasiSdk => self.wasi_sdk(root, &build)?,
             Toolchain::Zig => self.zig(&build)?,
         };
         // The last result must not be taken for this one.
@@ -137,8 +137,10 @@ impl Source {
         let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")));
         let mut prefixes = vec![(self.folder.clone(), "."), (PathBuf::from(sysroot.trim()), "rust")];
         prefixes.extend(cargo_home.map(|home| (home, "cargo")));
-        let remaps: Vec<_> =
-            prefixes.iter().map(|(from, to)| format!("\"--remap-path-prefix={}={to}\"", from.display())).collect();
+        let remaps: Vec<_> = prefixes
+            .iter()
+            .map(|(from, to)| toml_string(&format!("--remap-path-prefix={}={to}", from.display())))
+            .collect();
 
         let mut command = Command::new("cargo-component");
         command
@@ -160,7 +162,7 @@ impl Source {
         Ok((named(tools), command, build.join(RUST_TARGET).join("release").join(format!("{}.wasm", self.program))))
     }
 
-    fn wasi_sdk(&self, build: &Path) -> Result<Plan> {
+    fn wasi_sdk(&self, root: &Path, build: &Path) -> Result<Plan> {
         const HINT: Option<&str> = Some("or set WASI_SDK_PATH to an unpacked wasi-sdk");
         let sdk = env::var_os("WASI_SDK_PATH").ok_or_else(|| self.missing("wasi-sdk", HINT))?;
         let sdk = PathBuf::from(sdk);
@@ -169,7 +171,10 @@ impl Source {
 
         let mut command = Command::new("make");
         command.arg("--silent");
-        command.arg(assignment("WASI_SDK_PATH", &sdk)).arg(assignment("BUILD", build));
+        command.arg(assignment("WASI_SDK_PATH", &sdk));
+        // From the guest's folder, where make runs, because make cannot write to a path with blanks in it.
+        let up = self.folder.strip_prefix(root).unwrap_or(Path::new("")).iter().map(|_| "..").collect::<PathBuf>();
+        command.arg(assignment("BUILD", &up.join(build.strip_prefix(root).unwrap_or(build))));
         // `make -n` or `make -e` around guest-pack is not meant for the guest.
         command.env_remove("MAKEFLAGS").env_remove("MAKELEVEL");
         Ok((named([("clang", clang)]), command, build.join(format!("{}.wasm", self.program))))
@@ -223,6 +228,11 @@ const RUST_TARGET: &str = "wasm32-unknown-unknown";
 
 fn named<const N: usize>(tools: [(&str, String); N]) -> BTreeMap<String, String> {
     tools.into_iter().map(|(tool, version)| (tool.to_owned(), version)).collect()
+}
+
+/// A TOML string, which has JSON's rules.
+fn toml_string(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
 }
 
 fn assignment(variable: &str, path: &Path) -> std::ffi::OsString {

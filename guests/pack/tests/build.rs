@@ -1,0 +1,158 @@
+//! `guest-pack build` and `guest-pack fixtures`: this repository's own guests, through their own toolchains. Needs what
+//! `./x setup` sets up.
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use support::{guest_pack, refuses, root, succeeds};
+use tempfile::TempDir;
+
+const STAGES: [&str; 4] = ["core.wasm", "component.wasm", "guest.cwasm", "guest.img"];
+
+/// Sources and contract of this repository, without what was built.
+fn copy_of_sources(folder: &Path) {
+    for part in ["wit", "guests/blinky"] {
+        copy(&root().join(part), &folder.join(part));
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let from = entry.unwrap().path();
+        let name = from.file_name().unwrap().to_owned();
+        if from.is_file() {
+            fs::copy(&from, to.join(name)).unwrap();
+        } else if ![".zig-cache", "zig-out", "target"].contains(&name.to_str().unwrap()) {
+            copy(&from, &to.join(name));
+        }
+    }
+}
+
+/// Builds the guests in a folder of their own. Where their artefacts are.
+fn build_at(folder: &Path, guests: &[&str]) -> PathBuf {
+    copy_of_sources(folder);
+    succeeds(guest_pack().arg("build").args(guests).arg("--root").arg(folder));
+    folder.join("target/artefacts/guests")
+}
+
+fn same_in_two_folders(guests: &[&str]) {
+    let (one, other) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let one = build_at(&one.path().join("here"), guests);
+    let other = build_at(&other.path().join("in/a/folder with a longer name"), guests);
+    for guest in guests {
+        for stage in STAGES {
+            let stage = Path::new(guest).join(stage);
+            assert!(
+                fs::read(one.join(&stage)).unwrap() == fs::read(other.join(&stage)).unwrap(),
+                "{} differs",
+                stage.display()
+            );
+        }
+        let manifest: serde_json::Value =
+            serde_json::from_slice(&fs::read(one.join(guest).join("manifest.json")).unwrap()).unwrap();
+        assert!(manifest["memory_bytes"].as_u64().unwrap() <= 1040, "{manifest}");
+        assert!(manifest["tools"].as_object().unwrap().len() > 2, "names the tools that made it: {manifest}");
+    }
+}
+
+#[test]
+fn c_and_zig_give_the_same_bytes_in_two_folders() {
+    same_in_two_folders(&["blinky-c", "blinky-zig"]);
+}
+
+#[test]
+#[ignore = "builds Rust's core library twice: a minute"]
+fn rust_gives_the_same_bytes_in_two_folders() {
+    same_in_two_folders(&["blinky-rust"]);
+}
+
+#[test]
+fn an_unknown_guest_is_refused_with_those_there_are() {
+    let message = refuses(guest_pack().args(["build", "blinky-cobol", "--root"]).arg(root()));
+    assert!(message.contains("blinky-cobol; there are: blinky-c, blinky-rust, blinky-zig"), "{message}");
+}
+
+#[test]
+fn a_folder_that_cannot_be_built_is_not_skipped() {
+    let folder = TempDir::new().unwrap();
+    copy_of_sources(folder.path());
+    fs::create_dir(folder.path().join("guests/blinky/fortran")).unwrap();
+    let message = refuses(guest_pack().args(["build", "--root"]).arg(folder.path()));
+    assert!(message.contains("blinky/fortran has no Cargo.toml, Makefile or build.zig"), "{message}");
+}
+
+#[test]
+fn outside_a_repository_it_says_so() {
+    let folder = TempDir::new().unwrap();
+    assert!(refuses(guest_pack().arg("build").current_dir(folder.path())).contains("--root"));
+}
+
+#[test]
+fn a_missing_tool_is_named() {
+    let folder = TempDir::new().unwrap();
+    copy_of_sources(folder.path());
+    let build = |guest: &str| {
+        let mut command = guest_pack();
+        command.args(["build", guest, "--root"]).arg(folder.path());
+        command
+    };
+    let message = refuses(build("blinky-c").env_remove("WASI_SDK_PATH"));
+    assert!(message.contains("blinky-c needs wasi-sdk") && message.contains("./x setup"), "{message}");
+    let message = refuses(build("blinky-c").env("WASI_SDK_PATH", "/nonexistent"));
+    assert!(message.contains("blinky-c needs clang") && message.contains("WASI_SDK_PATH"), "{message}");
+    let message = refuses(build("blinky-zig").env("ZIG", "/nonexistent/zig"));
+    assert!(message.contains("blinky-zig needs zig") && message.contains("./x setup"), "{message}");
+    let message = refuses(build("blinky-rust").env("PATH", "/nonexistent"));
+    assert!(message.contains("blinky-rust needs cargo-component") && message.contains("./x setup"), "{message}");
+}
+
+#[test]
+fn a_tool_of_another_version_is_named() {
+    let folder = TempDir::new().unwrap();
+    copy_of_sources(folder.path());
+    let zig = folder.path().join("zig");
+    fs::write(&zig, "#!/bin/sh\necho 0.15.2\n").unwrap();
+    fs::set_permissions(&zig, fs::Permissions::from_mode(0o755)).unwrap();
+    let message = refuses(guest_pack().args(["build", "blinky-zig", "--root"]).arg(folder.path()).env("ZIG", zig));
+    assert!(message.contains("needs zig 0.16") && message.contains("0.15.2"), "{message}");
+}
+
+#[test]
+fn a_guest_that_does_not_build_stops_it() {
+    let folder = TempDir::new().unwrap();
+    copy_of_sources(folder.path());
+    fs::write(folder.path().join("guests/blinky/c/blinky.c"), "#error broken on purpose\n").unwrap();
+    let message = refuses(guest_pack().args(["build", "blinky-c", "--root"]).arg(folder.path()));
+    assert!(message.contains("broken on purpose") && message.contains("blinky-c does not build"), "{message}");
+}
+
+#[test]
+fn fixtures_are_what_they_claim() {
+    let out = TempDir::new().unwrap();
+    let told = succeeds(guest_pack().args(["fixtures", "--root"]).arg(root()).arg("--out").arg(out.path()));
+    assert!(told.contains("foreign-import   refused, as it must be: it imports proc_exit"), "{told}");
+    assert!(!out.path().join("foreign-import").exists());
+
+    let file = |fixture: &str, file: &str| fs::read(out.path().join(fixture).join(file)).unwrap();
+    for fixture in ["bad-pin", "returns", "trap", "wrong-pin"] {
+        assert!(file(fixture, "guest.img").len() > 256, "{fixture}");
+    }
+    let (sound, foreign) = (file("blinky-400ms", "guest.cwasm"), file("foreign-engine", "guest.cwasm"));
+    let engine = |cwasm: &[u8]| {
+        use object::{Object, ObjectSection};
+        let elf = object::read::elf::ElfFile64::<object::Endianness>::parse(cwasm).unwrap();
+        elf.section_by_name(".wasmtime.engine").unwrap().data().unwrap()[..4].to_vec()
+    };
+    assert_eq!(engine(&sound), b"\x00\x0248");
+    assert_eq!(engine(&foreign), b"\x00\x0247");
+    assert_eq!(sound.iter().zip(&foreign).filter(|(a, b)| a != b).count(), 1, "one digit is all that differs");
+    assert_eq!(file("foreign-engine", "guest.img")[256..][..foreign.len()], foreign, "and its image is whole");
+
+    let (sound, corrupt) = (file("blinky-400ms", "guest.img"), file("corrupt", "guest.img"));
+    let bits: u32 = sound.iter().zip(&corrupt).map(|(a, b)| (a ^ b).count_ones()).sum();
+    assert_eq!((bits, sound.len()), (1, corrupt.len()), "one bit is all that differs");
+}
