@@ -266,6 +266,10 @@ impl Core {
             _ => return false,
         }
         if !self.privileged {
+            // Of all these, unprivileged code may write only CONTROL.SFPA.
+            if sysm == 20 {
+                self.special.sfpa = value & 8 != 0;
+            }
             return true;
         }
         match sysm {
