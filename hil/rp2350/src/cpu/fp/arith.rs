@@ -343,7 +343,7 @@ pub fn div(a: u32, b: u32, fpscr: &mut Fpscr) -> u32 {
             let shift = ua.mant.leading_zeros() as i32 + 31;
             let dividend = u64::from(ua.mant) << shift;
             let divisor = u64::from(ub.mant);
-            let quotient = (dividend / divisor) | u64::from(dividend % divisor != 0);
+            let quotient = (dividend / divisor) | u64::from(!dividend.is_multiple_of(divisor));
             let mode = fpscr.rounding();
             round(Format::Single, sign, quotient, ua.exp - shift - ub.exp, mode, fpscr)
         }
