@@ -40,25 +40,13 @@ pub fn open(uart: pac::UART0, resets: &mut pac::RESETS, clock: HertzU32) {
     let divisor = (clock.to_Hz() * 4 + BAUD / 2) / BAUD;
     // SAFETY: the two fields are 16 and 6 bits wide, and the divisor of 115200 baud needs 13 at 150 MHz.
     unsafe {
-        uart.uartibrd()
-            .write(|w| w.baud_divint().bits((divisor / 64) as u16));
-        uart.uartfbrd()
-            .write(|w| w.baud_divfrac().bits((divisor % 64) as u8));
-        uart.uartlcr_h()
-            .write(|w| w.wlen().bits(0b11).fen().set_bit());
+        uart.uartibrd().write(|w| w.baud_divint().bits((divisor / 64) as u16));
+        uart.uartfbrd().write(|w| w.baud_divfrac().bits((divisor % 64) as u8));
+        uart.uartlcr_h().write(|w| w.wlen().bits(0b11).fen().set_bit());
     }
-    uart.uartcr()
-        .write(|w| w.uarten().set_bit().txe().set_bit().rxe().set_bit());
+    uart.uartcr().write(|w| w.uarten().set_bit().txe().set_bit().rxe().set_bit());
     critical_section::with(|cs| {
-        CONSOLE.replace(
-            cs,
-            Some(Console {
-                uart,
-                ring: [0; RING_BYTES],
-                first: 0,
-                length: 0,
-            }),
-        );
+        CONSOLE.replace(cs, Some(Console { uart, ring: [0; RING_BYTES], first: 0, length: 0 }));
     });
     // SAFETY: the handler below only takes the lock, which masks it where it matters.
     unsafe { cortex_m::peripheral::NVIC::unmask(pac::Interrupt::UART0_IRQ) };
@@ -103,9 +91,7 @@ impl Console {
             self.first = (self.first + 1) % RING_BYTES;
             self.length -= 1;
         }
-        self.uart
-            .uartimsc()
-            .write(|w| w.txim().bit(self.length > 0));
+        self.uart.uartimsc().write(|w| w.txim().bit(self.length > 0));
     }
 
     /// Waits for the UART to take everything.
@@ -132,10 +118,7 @@ impl Write for Console {
 fn UART0_IRQ() {
     critical_section::with(|cs| {
         if let Some(console) = CONSOLE.borrow_ref_mut(cs).as_mut() {
-            console
-                .uart
-                .uarticr()
-                .write(|w| w.txic().clear_bit_by_one());
+            console.uart.uarticr().write(|w| w.txic().clear_bit_by_one());
             console.feed();
         }
     });

@@ -28,12 +28,7 @@ fn stay(what: fmt::Arguments<'_>) -> ! {
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     match info.location() {
-        Some(place) => stay(format_args!(
-            "{} ({}:{})",
-            info.message(),
-            place.file(),
-            place.line()
-        )),
+        Some(place) => stay(format_args!("{} ({}:{})", info.message(), place.file(), place.line())),
         None => stay(format_args!("{}", info.message())),
     }
 }
@@ -46,8 +41,5 @@ unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
         // Nothing was stacked, so there is no frame to read the pc from.
         stay(format_args!("native stack overflow, CFSR 0x{cfsr:08x}"))
     }
-    stay(format_args!(
-        "fault at pc 0x{:08x}, CFSR 0x{cfsr:08x}",
-        frame.pc()
-    ))
+    stay(format_args!("fault at pc 0x{:08x}, CFSR 0x{cfsr:08x}", frame.pc()))
 }

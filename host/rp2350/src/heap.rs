@@ -15,11 +15,7 @@ pub const SIZE: usize = 96 * 1024;
 static mut MEMORY: [MaybeUninit<u8>; SIZE] = [MaybeUninit::uninit(); SIZE];
 
 #[global_allocator]
-static HEAP: Measured = Measured {
-    inner: LlffHeap::empty(),
-    used: AtomicUsize::new(0),
-    peak: AtomicUsize::new(0),
-};
+static HEAP: Measured = Measured { inner: LlffHeap::empty(), used: AtomicUsize::new(0), peak: AtomicUsize::new(0) };
 
 /// The library's allocator, with its high-water mark: it keeps no such figure itself.
 struct Measured {
@@ -55,10 +51,7 @@ unsafe impl GlobalAlloc for Measured {
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         // SAFETY: the caller's contract is the inner allocator's.
         unsafe { self.inner.dealloc(block, layout) };
-        self.used.store(
-            self.used.load(Ordering::Relaxed) - Self::cost(layout),
-            Ordering::Relaxed,
-        );
+        self.used.store(self.used.load(Ordering::Relaxed) - Self::cost(layout), Ordering::Relaxed);
     }
 }
 

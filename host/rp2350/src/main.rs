@@ -39,10 +39,7 @@ static VITALS_SECTION: [u8; VITALS_TEXT.len()] = {
 };
 
 /// A guest of the blinky world needs a tenth of this; the heap bounds what can be given.
-const LIMITS: Limits = Limits {
-    memory_bytes: 64 * 1024,
-    stack_bytes: 4 * 1024,
-};
+const LIMITS: Limits = Limits { memory_bytes: 64 * 1024, stack_bytes: 4 * 1024 };
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
@@ -51,12 +48,7 @@ fn main() -> ! {
     VITALS.heap_size.set_size(heap::SIZE);
     VITALS.stack_size.set_size(stack::size());
     VITALS.static_ram.set_size(heap::static_ram());
-    report!(
-        info,
-        "sandhill {} wasmtime {}",
-        env!("CARGO_PKG_VERSION"),
-        WASMTIME_VERSION
-    );
+    report!(info, "sandhill {} wasmtime {}", env!("CARGO_PKG_VERSION"), WASMTIME_VERSION);
 
     match Image::verify(slot::guest()) {
         Err(Error::Empty) => report!(info, "guest: none in slot 0, waiting for one"),

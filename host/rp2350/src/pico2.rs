@@ -38,8 +38,7 @@ pub struct Pico2 {
 impl Pico2 {
     /// Starts the chip and opens the console. Called once.
     pub fn new(vitals: &'static Vitals) -> Self {
-        let mut peripherals =
-            pac::Peripherals::take().expect("called once, before anything else takes them");
+        let mut peripherals = pac::Peripherals::take().expect("called once, before anything else takes them");
         let mut watchdog = hal::Watchdog::new(peripherals.WATCHDOG);
         let clocks = hal::clocks::init_clocks_and_plls(
             XOSC_HZ,
@@ -54,9 +53,7 @@ impl Pico2 {
             panic!("clocks: the crystal or a PLL does not start");
         };
         let resets = &mut peripherals.RESETS;
-        resets
-            .reset()
-            .modify(|_, w| w.io_bank0().clear_bit().pads_bank0().clear_bit());
+        resets.reset().modify(|_, w| w.io_bank0().clear_bit().pads_bank0().clear_bit());
         loop {
             let done = resets.reset_done().read();
             if done.io_bank0().bit_is_set() && done.pads_bank0().bit_is_set() {
@@ -91,21 +88,14 @@ impl Pico2 {
     fn connect(&self, pin: u32, function: u8) {
         let pin = pin as usize;
         // SAFETY: the two callers name functions that every pin has.
-        self.io
-            .gpio(pin)
-            .gpio_ctrl()
-            .write(|w| unsafe { w.funcsel().bits(function) });
-        self.pads
-            .gpio(pin)
-            .modify(|_, w| w.ie().set_bit().od().clear_bit().iso().clear_bit());
+        self.io.gpio(pin).gpio_ctrl().write(|w| unsafe { w.funcsel().bits(function) });
+        self.pads.gpio(pin).modify(|_, w| w.ie().set_bit().od().clear_bit().iso().clear_bit());
     }
 
     /// Makes `pin` drive the level that is set in `GPIO_OUT`.
     fn make_output(&mut self, pin: u32) {
         // SAFETY: a one-bit mask; the register only sets bits.
-        self.sio
-            .gpio_oe_set()
-            .write(|w| unsafe { w.bits(1 << pin) });
+        self.sio.gpio_oe_set().write(|w| unsafe { w.bits(1 << pin) });
         self.connect(pin, FUNCSEL_SIO);
         self.outputs |= 1 << pin;
     }
@@ -114,16 +104,10 @@ impl Pico2 {
 impl Board for Pico2 {
     fn set_pin(&mut self, pin: u32, high: bool) -> Result<(), Error> {
         if pin > LAST_PIN {
-            return Err(Error::NoSuchPin {
-                pin,
-                last: LAST_PIN,
-            });
+            return Err(Error::NoSuchPin { pin, last: LAST_PIN });
         }
         if pin < FIRST_PIN {
-            return Err(Error::ReservedPin {
-                pin,
-                used_for: "console",
-            });
+            return Err(Error::ReservedPin { pin, used_for: "console" });
         }
         let mask = 1 << pin;
         if high {
@@ -174,9 +158,5 @@ impl Board for Pico2 {
 #[interrupt]
 fn TIMER0_IRQ_0() {
     // SAFETY: writing one bit of a write-one-to-clear register takes nothing from the alarm's owner.
-    unsafe {
-        (*pac::TIMER0::ptr())
-            .intr()
-            .write(|w| w.alarm_0().clear_bit_by_one())
-    };
+    unsafe { (*pac::TIMER0::ptr()).intr().write(|w| w.alarm_0().clear_bit_by_one()) };
 }

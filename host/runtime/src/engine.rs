@@ -8,9 +8,6 @@ use wasmtime::{Config, Engine};
 /// The version of Wasmtime in this host. An image made by another major version is refused.
 pub const WASMTIME_VERSION: &str = "48.0.8";
 
-/// Before Wasmtime's own reason for not taking an image.
-pub(crate) const NOT_FOR_THIS_HOST: &str = "not an image for this host (wasmtime 48.0.8)";
-
 /// What one guest may use. The host chooses; the image is not asked.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {

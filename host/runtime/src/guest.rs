@@ -1,11 +1,12 @@
 //! A guest's life: loaded, started, run, ended.
 
+use alloc::format;
 use core::ptr::NonNull;
 
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Result, Store};
 
-use crate::engine;
+use crate::engine::{self, WASMTIME_VERSION};
 use crate::platform::{Blinky, InStore, Platform};
 use crate::{Board, GuestState, Limits, Outcome, Vitals};
 
@@ -44,7 +45,9 @@ impl Host {
     pub unsafe fn load_in_place(&self, image: NonNull<[u8]>, vitals: &Vitals) -> Result<Component, Outcome> {
         // SAFETY: this function's own contract is the same.
         unsafe { Component::deserialize_raw(&self.engine, image) }.map_err(|error| {
-            let outcome = Outcome::refused(&error.context(engine::NOT_FOR_THIS_HOST));
+            // Wasmtime names what it found in the image, not what it is itself.
+            let host = format!("not an image for this host (wasmtime {WASMTIME_VERSION})");
+            let outcome = Outcome::refused(&error.context(host));
             note(vitals, &outcome);
             outcome
         })

@@ -73,7 +73,6 @@ impl<B: Board> Platform<B> {
     }
 
     fn set_pin(&mut self, pin: u32, high: bool) -> Result<()> {
-        let entered_at = self.board.cycles();
         self.board.set_pin(pin, high)?;
         if !self.edge_seen {
             // The board has accepted the pin, so it is a small number; one above 63 has no level to remember.
@@ -86,12 +85,11 @@ impl<B: Board> Platform<B> {
                 self.vitals.boot_to_first_edge_cycles.set(now);
             }
         }
-        self.account(entered_at, 0);
+        self.account(0);
         Ok(())
     }
 
     fn delay(&mut self, ms: u32) -> Result<()> {
-        let entered_at = self.board.cycles();
         let now_us = self.board.now_us();
         let deadline_us = self.pacer.deadline_us(now_us, ms);
         let asleep_at = self.board.cycles();
@@ -101,16 +99,15 @@ impl<B: Board> Platform<B> {
             let late_us = self.board.now_us().saturating_sub(deadline_us);
             self.vitals.delay_late_us_max.keep_max(u32::try_from(late_us).unwrap_or(u32::MAX));
         }
-        self.account(entered_at, awake_at.wrapping_sub(asleep_at));
+        self.account(awake_at.wrapping_sub(asleep_at));
         Ok(())
     }
 
-    /// Books one host call that was entered at `entered_at` and slept for `asleep` cycles.
-    fn account(&mut self, entered_at: u32, asleep: u32) {
+    /// Books one host call, of which the board slept `asleep` cycles.
+    fn account(&mut self, asleep: u32) {
         let now = self.board.cycles();
         let vitals = self.vitals;
         if let Some(returned_at) = self.returned_at {
-            let _ = entered_at;
             let spent = now.wrapping_sub(returned_at).wrapping_sub(asleep);
             vitals.call_cycles_last.set(spent);
             vitals.call_cycles_max.keep_max(spent);

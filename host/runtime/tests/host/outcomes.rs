@@ -1,8 +1,6 @@
 //! What becomes of a guest, natively and on Pulley: it runs, ends, or is refused, and the reason is one clear line.
 
-mod common;
-
-use common::{BLINKY, FOREIGN_IMPORT, FakeBoard, LIMITS, RETURN, TRAP, guest, vitals};
+use crate::board::{BLINKY, FOREIGN_IMPORT, FakeBoard, LIMITS, RETURN, TRAP, guest, vitals};
 use sandhill_runtime::{GuestState, Host, Outcome, Vitals};
 
 /// Runs a component's text on a board, natively or on the interpreter.

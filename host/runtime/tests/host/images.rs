@@ -1,10 +1,8 @@
 //! Images compiled ahead of time, run where they lie: what this host takes and what it refuses.
 
-mod common;
-
 use std::ptr::NonNull;
 
-use common::{BLINKY, FakeBoard, LIMITS, vitals};
+use crate::board::{BLINKY, FakeBoard, LIMITS, vitals};
 use sandhill_runtime::{GuestState, Host, Outcome, WASMTIME_VERSION};
 
 fn pulley() -> Host {
