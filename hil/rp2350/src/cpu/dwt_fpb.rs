@@ -85,7 +85,7 @@ impl Core {
             0xfb0 | 0xfb4 => 0,
             0xfbc => 0x4770_1a02,
             0xfcc => 0,
-            0xfd0..=0xffc => component_id(offset, 0),
+            0xfd0..=0xffc => component_id(offset),
             _ => return None,
         })
     }
@@ -123,7 +123,7 @@ impl Core {
             0xfb0 | 0xfb4 => 0,
             0xfbc => 0x4770_1a03,
             0xfcc => 0,
-            0xfd0..=0xffc => component_id(offset, 0),
+            0xfd0..=0xffc => component_id(offset),
             _ => return None,
         })
     }
@@ -142,13 +142,13 @@ impl Core {
     }
 }
 
-/// CoreSight identification at 0xFD0..0xFFC: part 0xD21 (Cortex-M33) of Arm, r1p0 revision field `revision`.
-pub(super) fn component_id(offset: u32, revision: u32) -> u32 {
+/// CoreSight identification at 0xFD0..0xFFC: part 0xD21 (Cortex-M33) of Arm.
+pub(super) fn component_id(offset: u32) -> u32 {
     match offset {
         0xfd0 => 0x04,
         0xfe0 => 0x21,
         0xfe4 => 0xbd,
-        0xfe8 => 0x0b | revision << 4,
+        0xfe8 => 0x0b,
         0xff0 => 0x0d,
         0xff4 => 0x90,
         0xff8 => 0x05,

@@ -170,6 +170,7 @@ impl Core {
             Err(BusFault) => {
                 self.scb.hfsr |= scs::HFSR_VECTTBL;
                 self.pend_fault(HARD_FAULT);
+                self.next_pc = self.pc;
             }
         }
         self.update_attention();
@@ -318,10 +319,8 @@ impl Core {
             integrity = Err(Fault::InvalidPc);
         }
         if self.nvic.is_active(returning) {
-            // FAULTMASK ends with any handler but NMI and HardFault.
-            if !matches!(returning, NMI | HARD_FAULT) {
-                self.special.faultmask = false;
-            } else if returning == HARD_FAULT && !self.nvic.is_active(NMI) {
+            // FAULTMASK ends with a handler, unless NMI or HardFault is active.
+            if !self.nvic.is_active(NMI) && !self.nvic.is_active(HARD_FAULT) {
                 self.special.faultmask = false;
             }
             self.nvic.active &= !(1 << returning);

@@ -26,6 +26,8 @@ mod registers;
 mod scs;
 mod system;
 mod systick;
+#[cfg(test)]
+mod tests;
 
 use crate::bus::Bus;
 
@@ -253,19 +255,19 @@ impl Core {
     /// SEV of the other core, or an external event: wakes WFE.
     pub fn event(&mut self) {
         self.event = true;
+        self.wake_up();
     }
 
     /// While asleep: cycles until SysTick would pend; `None` if only an interrupt or event wakes the core.
     pub fn ticks_to_wake(&self) -> Option<u64> {
-        let due = self.systick.due();
-        (due != u64::MAX).then(|| due.saturating_sub(self.cycles))
+        self.systick.next_exception().map(|due| due.saturating_sub(self.cycles))
     }
 
-    /// A step would do more than pass a cycle asleep or halted.
+    /// A step would do more than pass a cycle asleep, halted or locked up.
     pub fn wants_step(&self) -> bool {
         match self.state {
             CoreState::Running => true,
-            CoreState::Sleeping => self.wakes() || self.cycles >= self.systick.due(),
+            CoreState::Sleeping => self.cycles >= self.systick.due(),
             CoreState::Halted => false,
             CoreState::LockedUp => self.nvic.take == nvic::NMI,
         }
@@ -334,18 +336,9 @@ impl Core {
                 self.cycles -= 1;
                 return false;
             }
+            CoreState::Sleeping => return false,
             CoreState::LockedUp if self.nvic.take != nvic::NMI => return false,
-            CoreState::Sleeping => {
-                if !self.wakes() {
-                    return false;
-                }
-                if self.sleep == Sleep::Wfe && self.nvic.take == 0 {
-                    self.event = false;
-                }
-                self.state = CoreState::Running;
-                self.update_attention();
-            }
-            _ => {}
+            CoreState::LockedUp | CoreState::Running => {}
         }
         self.state = CoreState::Running;
         if self.nvic.take != 0 {
@@ -370,21 +363,26 @@ impl Core {
         false
     }
 
-    /// A sleeping core has a reason to go on.
-    fn wakes(&self) -> bool {
-        match self.sleep {
-            Sleep::Wfi => self.nvic.wake,
-            Sleep::Wfe => self.event || self.nvic.take != 0,
-        }
-    }
-
+    /// WFE or WFI: sleeps unless there is a reason not to.
     fn go_to_sleep(&mut self, sleep: Sleep) {
         self.sleep = sleep;
-        if !self.wakes() {
-            self.state = CoreState::Sleeping;
+        self.state = CoreState::Sleeping;
+        self.wake_up();
+        self.update_attention();
+    }
+
+    /// Ends sleep if its end has come. WFE uses the event up.
+    fn wake_up(&mut self) {
+        if self.state != CoreState::Sleeping {
+            return;
+        }
+        let awake = match self.sleep {
+            Sleep::Wfi => self.nvic.wake,
+            Sleep::Wfe => self.nvic.take != 0 || std::mem::take(&mut self.event),
+        };
+        if awake {
+            self.state = CoreState::Running;
             self.update_attention();
-        } else if sleep == Sleep::Wfe {
-            self.event = false;
         }
     }
 

@@ -43,7 +43,7 @@ impl Core {
             }
             3 => {
                 undefined_if(high)?;
-                self.flag_overflow((i64::from(n as i32) * half(m, low) >> 16) + signed)
+                self.flag_overflow(((i64::from(n as i32) * half(m, low)) >> 16) + signed)
             }
             5 | 6 => {
                 undefined_if(high || (kind == 6 && ra == 15))?;

@@ -148,6 +148,7 @@ impl Core {
         let group = if best != 0 { self.group_priority(best) } else { IDLE };
         self.nvic.take = if group < execution { best } else { 0 };
         self.nvic.wake = group < unmasked;
+        self.wake_up();
         self.update_attention();
     }
 

@@ -252,6 +252,7 @@ impl Core {
             0xe0002 => self.fpb_read(offset),
             0xe000e => self.scs_read(offset, debugger),
             0xe0080 => self.scb.eppb.get(offset as usize >> 2).copied(),
+            0xe00ff => Some(rom_table(offset)),
             _ => None,
         }
     }
@@ -340,7 +341,7 @@ impl Core {
             0xfb8 => 0xff,
             0xfbc => 0x4770_2a04,
             0xfcc => 0,
-            0xfd0..=0xffc => component_id(offset, 0),
+            0xfd0..=0xffc => component_id(offset),
             _ => return None,
         })
     }
@@ -462,6 +463,23 @@ impl Core {
 
 fn irq_word(set: u128, index: u32) -> u32 {
     if index < 2 { Nvic::lines(set, index) } else { 0 }
+}
+
+/// The core's CoreSight ROM table at 0xE00FF000: what is modelled is listed, as offsets from the table.
+fn rom_table(offset: u32) -> u32 {
+    match offset {
+        // SCS, DWT, FPB
+        0x00 => 0xfff0_f003,
+        0x04 => 0xfff0_2003,
+        0x08 => 0xfff0_3003,
+        // System memory is on the same bus.
+        0xfcc => 1,
+        0xfe0 => 0xc9,
+        0xfe4 => 0xb4,
+        0xff4 => 0x10,
+        0xfd0..=0xffc => component_id(offset),
+        _ => 0,
+    }
 }
 
 /// Identification registers 0xE000ED40..0xE000ED7C of a Cortex-M33 with DSP, FPU, MPU, Security and coprocessors.

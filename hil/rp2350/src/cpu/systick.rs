@@ -34,6 +34,11 @@ impl SysTick {
         self.due
     }
 
+    /// Cycle at which the exception will be pended, if it ever is.
+    pub(super) fn next_exception(&self) -> Option<u64> {
+        (self.due != u64::MAX && self.csr & TICKINT != 0).then_some(self.due)
+    }
+
     /// Cycles per count, or `None` while the counter stands.
     fn divisor(&self) -> Option<u64> {
         if self.csr & ENABLE == 0 {
