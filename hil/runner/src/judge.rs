@@ -88,7 +88,8 @@ pub fn judge(edges: &[Edge], window: Window, test: &Test) -> Verdict {
     let seen = match (&measured, edges.last()) {
         (None, None) => "no edge at all".to_string(),
         (None, Some(last)) => {
-            format!("{} edge(s), then {}", edges.len(), if last.high { "high" } else { "low" })
+            let plural = if edges.len() == 1 { "" } else { "s" };
+            format!("{} edge{plural}, then {}", edges.len(), if last.high { "high" } else { "low" })
         }
         (Some(_), _) => periods.to_string(),
     };

@@ -117,7 +117,7 @@ fn a_stuck_pin_fails() {
 
     let once = judge(&[Edge { at_ns: RESET + MS, high: true }], window(), &blinky());
     assert_eq!(failed(&once), ["whole periods", "still alive at the end"]);
-    assert_eq!(once.criteria[0].measured, "1 edge(s), then high");
+    assert_eq!(once.criteria[0].measured, "1 edge, then high");
 }
 
 #[test]

@@ -85,7 +85,7 @@ impl Report {
                     TestCaseStatus::success()
                 } else {
                     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-                    status.set_message(format!("{} of {} does not what the test asks for", verdict.pin, guest.name));
+                    status.set_message(format!("{} of {} does not do what the test asks for", verdict.pin, guest.name));
                     status.set_description(summary(&guest.name, verdict));
                     status
                 };
