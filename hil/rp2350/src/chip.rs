@@ -1,0 +1,528 @@
+//! The chip on its board: lets time pass, steps the cores, carries interrupts and events to them, and resets them.
+//!
+//! The order of things is fixed, so that a run is the same however it is cut into [`Rp2350::run_until`] calls: in each cycle
+//! of clk_sys core 0 comes before core 1, and what peripherals do by themselves comes before the cycle it falls into.
+
+use crate::bootrom::{self, Entry, boot, functions};
+use crate::cpu::{Core, CoreState};
+use crate::debug_port::{DebugPort, PortState};
+use crate::diagnostic::{Diagnostic, What};
+use crate::flash::Wear;
+use crate::launch::Launch;
+use crate::peripherals::registers::{HAD_RESCUE, HAD_RUN_LOW, POWMAN_CHIP_RESET, RESCUE_FLAG};
+use crate::peripherals::resets::{self, Reach};
+use crate::soc::{ROM_SIZE, Soc};
+use crate::{Edge, Instant, Line, RunExit};
+
+/// How long the boot ROM takes from reset to the program's first instruction: 2 ms at the ring oscillator's 11 MHz. A choice:
+/// the real time depends on the ring oscillator, the flash and the image.
+const BOOT_CYCLES: u64 = 22_000;
+/// Peripherals that the boot ROM takes out of reset before it starts a program.
+const BOOT_RELEASES: u32 = 1 << resets::IO_QSPI
+    | 1 << resets::PADS_QSPI
+    | 1 << resets::BUSCTRL
+    | 1 << resets::SYSINFO
+    | 1 << resets::SYSCFG
+    | 1 << resets::TBMAN;
+
+/// A boot ROM function at work: the core stays at its entry until `until`.
+#[derive(Clone, Copy)]
+struct RomCall {
+    entry: Entry,
+    until: u64,
+}
+
+/// What to do with a core whose program counter is in ROM.
+#[derive(PartialEq, Eq)]
+enum RomStep {
+    /// Execute the instruction there.
+    Execute,
+    /// Nothing until the function's time is over.
+    Wait,
+    /// Look again: the core is elsewhere.
+    Again,
+}
+
+/// The chip on its board: a Raspberry Pi Pico 2.
+pub struct Rp2350 {
+    pub(crate) soc: Soc,
+    pub(crate) cores: [Core; 2],
+    pub(crate) port: PortState,
+    calls: [Option<RomCall>; 2],
+    launch: Launch,
+    /// Interrupt lines as the cores have them.
+    lines: [u64; 2],
+    /// Instructions before the last reset that made the cores anew.
+    instructions_before: [u64; 2],
+    next_event: u64,
+    run_high: bool,
+}
+
+impl Default for Rp2350 {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Rp2350 {
+    /// A Pico 2: 4 MiB of erased flash, a 12 MHz crystal, powered, RUN high.
+    pub fn new() -> Self {
+        let mut chip = Self {
+            soc: Soc::new(bootrom::image()),
+            cores: [Core::new(0), Core::new(1)],
+            port: PortState::default(),
+            calls: [None; 2],
+            launch: Launch::default(),
+            lines: [0; 2],
+            instructions_before: [0; 2],
+            next_event: u64::MAX,
+            run_high: true,
+        };
+        chip.start_in_rom(0);
+        chip.start_in_rom(1);
+        chip
+    }
+
+    /// The current virtual time.
+    pub fn now(&self) -> Instant {
+        Instant::from_units(self.soc.now)
+    }
+
+    /// Lets the chip run until `deadline`, or until the debugger halts core 0: then time stands still.
+    ///
+    /// Time moves in whole cycles of clk_sys, so afterwards it may be up to one cycle past the deadline. No edge past the
+    /// deadline is made. How a span of time is cut into calls does not change what happens in it.
+    pub fn run_until(&mut self, deadline: Instant) -> RunExit {
+        let deadline = deadline.units();
+        loop {
+            if !self.run_high {
+                self.soc.now = self.soc.now.max(deadline);
+                return RunExit::Deadline;
+            }
+            if self.cores[0].state() == CoreState::Halted {
+                self.settle();
+                return RunExit::Core0Halted;
+            }
+            if self.soc.now >= deadline {
+                return RunExit::Deadline;
+            }
+            self.settle();
+            if self.cores[0].state() == CoreState::Halted {
+                continue;
+            }
+            self.advance(deadline);
+        }
+    }
+
+    /// Appends the edges since the last call, in order of time, and forgets them.
+    pub fn take_edges(&mut self, into: &mut Vec<Edge>) {
+        self.soc.gpio.take_log(into);
+    }
+
+    /// The present level of a line.
+    pub fn level(&self, line: Line) -> bool {
+        match line {
+            Line::Pin(pin) => self.soc.gpio.level(pin),
+            Line::Run => self.run_high,
+        }
+    }
+
+    /// Drives a pin from outside the board; `None` lets go. A pin that the chip drives keeps the chip's level.
+    pub fn drive(&mut self, pin: u8, level: Option<bool>) {
+        self.soc.gpio.drive(self.soc.now, pin, level);
+        self.soc.signals.attention = true;
+    }
+
+    /// Sets RUN. Low holds the chip in reset: SRAM is kept, all pins float low, time goes on. The debug port is reset too
+    /// (datasheet §7.2, "RUN pin").
+    pub fn set_run(&mut self, high: bool) {
+        if high == self.run_high {
+            return;
+        }
+        self.run_high = high;
+        let now = self.soc.now;
+        self.soc.gpio.log(now, Line::Run, high);
+        if high {
+            self.soc.powman.set(POWMAN_CHIP_RESET, HAD_RUN_LOW);
+        } else {
+            self.cold_reset();
+            self.port = PortState::default();
+        }
+    }
+
+    /// Appends the bytes that UART `uart` has sent since the last call, and forgets them.
+    pub fn uart_take(&mut self, uart: u8, into: &mut Vec<u8>) {
+        if let Some(uart) = self.soc.uarts.get_mut(usize::from(uart)) {
+            uart.take_sent(into);
+        }
+    }
+
+    /// Queues bytes for the receiver of UART `uart`; they arrive one after the other at its baud rate, once it is enabled.
+    pub fn uart_give(&mut self, uart: u8, bytes: &[u8]) {
+        let now = self.soc.now;
+        if let Some(uart) = self.soc.uarts.get_mut(usize::from(uart)) {
+            uart.give(now, bytes);
+            self.soc.signals.attention = true;
+        }
+    }
+
+    /// The debug port.
+    pub fn debug(&mut self) -> DebugPort<'_> {
+        DebugPort::new(self)
+    }
+
+    /// Takes the accesses to what is not modelled, each place once.
+    pub fn take_diagnostics(&mut self) -> Vec<Diagnostic> {
+        for n in 0..2 {
+            for access in self.cores[n].take_unmodelled() {
+                let written = access.written.is_some();
+                let what = if written { What::UnmodelledWrite } else { What::UnmodelledRead };
+                let at = Instant::from_units(self.soc.now);
+                let pc = access.pc.unwrap_or(self.cores[n].pc());
+                let (core, address) = (n as u8, access.addr);
+                self.soc.diagnostics.report(Diagnostic { at, core, pc, address, what, count: 1 });
+            }
+        }
+        self.soc.diagnostics.take()
+    }
+
+    /// Instructions that `core` executed since power-on.
+    pub fn instructions(&self, core: u8) -> u64 {
+        let n = usize::from(core & 1);
+        self.instructions_before[n] + self.cores[n].instructions()
+    }
+
+    /// Erases and programs of the flash since power-on.
+    pub fn wear(&self) -> &Wear {
+        self.soc.flash.wear()
+    }
+
+    /// The flash chip's contents.
+    pub fn flash(&self) -> &[u8] {
+        self.soc.flash.bytes()
+    }
+
+    /// The flash chip's contents, for a board that comes programmed.
+    pub fn flash_mut(&mut self) -> &mut [u8] {
+        self.soc.flash.bytes_mut()
+    }
+
+    /// Whether RUN is high, and the chip able to answer.
+    pub(crate) fn powered(&self) -> bool {
+        self.run_high
+    }
+
+    /// Brings everything up to the present: due events, resets, interrupt lines, events between the cores.
+    pub(crate) fn settle(&mut self) {
+        let due = self.soc.now >= self.next_event;
+        if !due && !self.soc.signals.attention {
+            return;
+        }
+        if due {
+            self.soc.service();
+        }
+        if std::mem::take(&mut self.soc.signals.watchdog_reset) {
+            self.watchdog_reset();
+        }
+        self.soc.signals.attention = false;
+        for n in 0..2 {
+            if std::mem::take(&mut self.soc.signals.event[n]) {
+                self.cores[n].event();
+            }
+            let off = self.soc.psm.off() >> n & 1 != 0;
+            if off || self.soc.signals.released >> n & 1 != 0 {
+                self.cores[n].reset();
+                self.start_in_rom(n);
+            }
+            let lines = self.soc.irq_lines(n);
+            let mut changed = lines ^ self.lines[n];
+            self.lines[n] = lines;
+            while changed != 0 {
+                let line = changed.trailing_zeros();
+                changed &= changed - 1;
+                self.cores[n].set_irq(line as u16, lines >> line & 1 != 0);
+            }
+        }
+        self.soc.signals.released = 0;
+        if let Some(addr) = self.soc.signals.debugger_write.take() {
+            self.cores[0].clear_exclusive(addr);
+            self.cores[1].clear_exclusive(addr);
+        }
+        self.next_event = self.soc.next_event();
+    }
+
+    /// When core `n` next needs a step, if not before `stop`. It may be now.
+    fn wake_time(&self, n: usize, stop: u64) -> u64 {
+        if self.soc.psm.off() >> n & 1 != 0 {
+            return stop;
+        }
+        let core = &self.cores[n];
+        if core.state() == CoreState::Halted {
+            return stop;
+        }
+        if let Some(call) = self.call_of(n) {
+            return call.until.max(self.soc.now).min(stop);
+        }
+        if core.wants_step() {
+            return self.soc.now;
+        }
+        match (core.ticks_to_wake(), self.soc.clk_sys) {
+            (Some(cycles), Some(mut cadence)) => self.soc.now.saturating_add(cadence.steps(cycles)).min(stop),
+            _ => stop,
+        }
+    }
+
+    /// The boot ROM function that core `n` waits in.
+    fn call_of(&self, n: usize) -> Option<RomCall> {
+        self.calls[n].filter(|call| self.cores[n].pc() == call.entry.address() && self.soc.now < call.until)
+    }
+
+    /// Lets time pass up to the next thing that needs attention, at most to `deadline`.
+    fn advance(&mut self, deadline: u64) {
+        let stop = deadline.min(self.next_event);
+        let Some(cadence) = self.soc.clk_sys else {
+            // Without clk_sys nothing but time moves.
+            self.soc.now = self.soc.now.max(stop);
+            return;
+        };
+        let wake = [self.wake_time(0, stop), self.wake_time(1, stop)];
+        let awake = wake.map(|at| at <= self.soc.now);
+        match awake {
+            [true, true] => self.run_both(stop),
+            [true, false] => self.run_one(0, stop.min(wake[1])),
+            [false, true] => self.run_one(1, stop.min(wake[0])),
+            [false, false] => {
+                let until = wake[0].min(wake[1]);
+                let cycles = cadence.cycles_for(until - self.soc.now).max(1);
+                self.pass(cycles);
+                for core in &mut self.cores {
+                    core.sleep(cycles);
+                }
+            }
+        }
+    }
+
+    fn pass(&mut self, cycles: u64) {
+        if let Some(cadence) = &mut self.soc.clk_sys {
+            self.soc.now = self.soc.now.saturating_add(cadence.steps(cycles));
+        }
+    }
+
+    /// One core runs, the other sleeps.
+    fn run_one(&mut self, n: usize, stop: u64) {
+        let mut cycles = 0;
+        loop {
+            let pc = self.cores[n].pc();
+            if pc < ROM_SIZE {
+                match self.rom(n, pc) {
+                    RomStep::Execute => {}
+                    RomStep::Wait => break,
+                    RomStep::Again if self.soc.signals.attention => break,
+                    RomStep::Again => continue,
+                }
+            }
+            self.soc.pc[n] = pc;
+            let core = &mut self.cores[n];
+            core.step(&mut self.soc);
+            cycles += 1;
+            if let Some(cadence) = &mut self.soc.clk_sys {
+                self.soc.now += cadence.step();
+            }
+            if core.take_reset_request() {
+                self.cores[n ^ 1].sleep(cycles);
+                self.warm_reset();
+                return;
+            }
+            if self.soc.signals.attention || self.soc.now >= stop || core.state() != CoreState::Running {
+                break;
+            }
+        }
+        self.cores[n ^ 1].sleep(cycles);
+    }
+
+    /// Both cores run, in turns.
+    fn run_both(&mut self, stop: u64) {
+        self.soc.writes.tracked = true;
+        'cycles: loop {
+            for n in 0..2 {
+                let pc = self.cores[n].pc();
+                if pc < ROM_SIZE && !self.enter_rom(n) {
+                    // It waits in a function from here on; the other one still has this cycle.
+                    self.cores[n].sleep(1);
+                    self.soc.signals.attention = true;
+                    continue;
+                }
+                self.soc.pc[n] = self.cores[n].pc();
+                self.cores[n].step(&mut self.soc);
+                for &addr in self.soc.writes.take() {
+                    self.cores[n ^ 1].clear_exclusive(addr);
+                }
+            }
+            if let Some(cadence) = &mut self.soc.clk_sys {
+                self.soc.now += cadence.step();
+            }
+            for n in 0..2 {
+                if self.cores[n].take_reset_request() {
+                    self.warm_reset();
+                    break 'cycles;
+                }
+            }
+            let running = self.cores.iter().all(|core| core.state() == CoreState::Running);
+            if self.soc.signals.attention || self.soc.now >= stop || !running {
+                break;
+            }
+        }
+        self.soc.writes.tracked = false;
+    }
+
+    /// Handles the ROM until the core is to execute an instruction (`true`) or waits in a function.
+    fn enter_rom(&mut self, n: usize) -> bool {
+        loop {
+            let pc = self.cores[n].pc();
+            if pc >= ROM_SIZE {
+                return true;
+            }
+            match self.rom(n, pc) {
+                RomStep::Execute => return true,
+                RomStep::Wait => return false,
+                RomStep::Again => {}
+            }
+        }
+    }
+
+    /// Core `n` is about to execute the ROM's instruction at `pc`: does what the model does there.
+    fn rom(&mut self, n: usize, pc: u32) -> RomStep {
+        let Some(entry) = Entry::at(pc) else {
+            return RomStep::Execute;
+        };
+        match entry {
+            Entry::Bootsel => return RomStep::Execute,
+            Entry::Core1Wait => return self.core1_wait(n),
+            Entry::Reset if n == 1 => {
+                self.cores[1].set_reg(15, Entry::Core1Wait.address());
+                return RomStep::Again;
+            }
+            _ => {}
+        }
+        match self.calls[n] {
+            Some(call) if call.entry == entry => {
+                if self.soc.now < call.until {
+                    return RomStep::Wait;
+                }
+                self.calls[n] = None;
+            }
+            _ => {
+                let cycles = if entry == Entry::Reset { BOOT_CYCLES } else { functions::CALL_CYCLES };
+                let cycles = self.soc.clk_sys.map_or(0, |mut cadence| cadence.steps(cycles));
+                let until = self.soc.now + cycles + functions::duration(&self.cores[n], entry);
+                self.calls[n] = Some(RomCall { entry, until });
+                return RomStep::Wait;
+            }
+        }
+        if entry == Entry::Reset {
+            self.boot();
+            return RomStep::Again;
+        }
+        self.soc.pc[n] = pc;
+        functions::call(&mut self.soc, &mut self.cores[n], entry);
+        RomStep::Execute
+    }
+
+    /// The launch protocol of core 1 (datasheet §5.3).
+    fn core1_wait(&mut self, n: usize) -> RomStep {
+        let Some(word) = self.soc.sio.pop(n) else {
+            return RomStep::Execute;
+        };
+        let (answer, start) = self.launch.take(word);
+        self.soc.sio.push(n, answer);
+        self.soc.signals.event[n ^ 1] = true;
+        self.soc.signals.attention = true;
+        if let Some(start) = start {
+            self.cores[n].start(start.vtor, start.sp, start.pc);
+        }
+        RomStep::Again
+    }
+
+    /// What core 0 does at the end of the boot path.
+    fn boot(&mut self) {
+        let flags = self.soc.powman.get(POWMAN_CHIP_RESET);
+        self.soc.powman.set(POWMAN_CHIP_RESET, flags & !RESCUE_FLAG);
+        let request = boot::take_request(&mut self.soc.watchdog.scratch);
+        let stay = flags & RESCUE_FLAG != 0 || request == boot::Request::Bootsel;
+        let start = match request {
+            _ if stay => None,
+            boot::Request::PcSp { pc, sp } => Some(boot::Start { vtor: 0, sp, pc }),
+            _ => boot::find_image(self.soc.flash.bytes()),
+        };
+        match start {
+            Some(start) => {
+                self.soc.resets.release(BOOT_RELEASES);
+                self.cores[0].start(start.vtor, start.sp, start.pc);
+            }
+            None => self.cores[0].set_reg(15, Entry::Bootsel.address()),
+        }
+    }
+
+    fn start_in_rom(&mut self, n: usize) {
+        self.calls[n] = None;
+        self.cores[n].start(0, bootrom::INITIAL_SP, Entry::Reset.address());
+        if n == 1 {
+            self.launch = Launch::default();
+        }
+    }
+
+    /// A system reset request of either core resets both cores and nothing else; debug registers, peripherals and scratch
+    /// words stay (as the RP2040's does; the datasheet's §7.3 lists no more).
+    pub(crate) fn warm_reset(&mut self) {
+        self.soc.watchdog.reason = 0;
+        self.soc.sio.clear_fifos();
+        for n in 0..2 {
+            self.cores[n].reset();
+            self.start_in_rom(n);
+        }
+        self.soc.signals.attention = true;
+    }
+
+    fn watchdog_reset(&mut self) {
+        match self.soc.psm.watchdog_reach() {
+            Reach::Everything => {
+                self.soc.reset_everything(true);
+                self.reset_cores(3);
+            }
+            Reach::SioAndCores => {
+                self.soc.reset_peripherals(self.soc.resets.wdsel());
+                self.soc.reset_sio();
+                self.reset_cores(3);
+            }
+            Reach::Cores(cores) => {
+                self.soc.reset_peripherals(self.soc.resets.wdsel());
+                self.reset_cores(cores);
+            }
+        }
+    }
+
+    fn reset_cores(&mut self, cores: u8) {
+        for n in (0..2).filter(|n| cores >> n & 1 != 0) {
+            self.cores[n].reset();
+            self.start_in_rom(n);
+        }
+        self.soc.signals.attention = true;
+    }
+
+    /// A reset of the whole chip: also of the cores' debug registers.
+    fn cold_reset(&mut self) {
+        self.soc.reset_everything(false);
+        for n in 0..2 {
+            let old = std::mem::replace(&mut self.cores[n], Core::new(n as u8));
+            self.instructions_before[n] += old.instructions();
+            self.lines[n] = 0;
+            self.start_in_rom(n);
+        }
+    }
+
+    /// The debugger's rescue reset (datasheet §3.5.8): everything but the debug port, and no boot from flash.
+    pub(crate) fn rescue(&mut self) {
+        self.cold_reset();
+        self.soc.powman.set(POWMAN_CHIP_RESET, HAD_RESCUE | RESCUE_FLAG);
+    }
+}

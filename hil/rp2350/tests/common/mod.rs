@@ -1,0 +1,100 @@
+//! What the tests share: a tiny image builder and a debugger's first steps.
+#![allow(dead_code)] // each test file is a crate of its own and uses a part
+
+use rp2350_model::{DebugPort, Edge, Instant, Line, Rp2350, RunExit};
+
+pub const FLASH: u32 = 0x1000_0000;
+pub const SRAM: u32 = 0x2000_0000;
+pub const CSW: u32 = 0xa300_0012;
+pub const AP0: u32 = 0x2000;
+pub const AP1: u32 = 0x4000;
+
+pub const UNITS_PER_MICROSECOND: u64 = 12_000;
+
+/// Where the tests' programs begin: behind the vector table and the image definition.
+pub const CODE: u32 = FLASH + 0x200;
+
+/// A bootable image: vector table, image definition, then `code`, whose first instruction is the entry point.
+/// `vectors` are (exception number, address) pairs.
+pub fn image(code: &[u16], vectors: &[(usize, u32)]) -> Vec<u8> {
+    let mut words = vec![0u32; 0x80];
+    words[0] = SRAM + 0x8_0000;
+    words[1] = CODE | 1;
+    for &(number, address) in vectors {
+        words[number] = address | 1;
+    }
+    words[0x50..0x55].copy_from_slice(&[0xffff_ded3, 0x1021_0142, 0x0000_01ff, 0, 0xab12_3579]);
+    let code = code.iter().flat_map(|half| half.to_le_bytes());
+    words.iter().flat_map(|word| word.to_le_bytes()).chain(code).collect()
+}
+
+pub fn board(image: &[u8]) -> Rp2350 {
+    let mut chip = Rp2350::new();
+    chip.flash_mut()[..image.len()].copy_from_slice(image);
+    chip
+}
+
+pub fn run_for_micros(chip: &mut Rp2350, micros: u64) -> RunExit {
+    let end = chip.now().units() + micros * UNITS_PER_MICROSECOND;
+    chip.run_until(Instant::from_units(end))
+}
+
+pub fn edges(chip: &mut Rp2350) -> Vec<Edge> {
+    let mut edges = Vec::new();
+    chip.take_edges(&mut edges);
+    edges
+}
+
+pub fn edges_of(chip: &mut Rp2350, pin: u8) -> Vec<(u64, bool)> {
+    edges(chip)
+        .into_iter()
+        .filter(|edge| edge.line == Line::Pin(pin))
+        .map(|edge| (edge.at.units(), edge.high))
+        .collect()
+}
+
+/// Powers the debug domain and enables halting debug of core 0.
+pub fn attach(chip: &mut Rp2350) {
+    let mut port = chip.debug();
+    port.line_reset();
+    assert_eq!(port.dp_read(0), Ok(0x4c01_3477));
+    port.dp_write(0, 0x1e).expect("ABORT");
+    port.dp_write(4, 0x5000_0000).expect("CTRL/STAT");
+    assert_eq!(port.dp_read(4).map(|ctrl| ctrl >> 28), Ok(0xf));
+    write(&mut port, 0xe000_edf0, 0xa05f_0001);
+}
+
+pub fn read(port: &mut DebugPort<'_>, addr: u32) -> u32 {
+    let mut bytes = [0; 4];
+    port.mem_read(AP0, CSW, addr, &mut bytes).expect("readable");
+    u32::from_le_bytes(bytes)
+}
+
+pub fn write(port: &mut DebugPort<'_>, addr: u32, value: u32) {
+    let bytes = value.to_le_bytes();
+    port.mem_write(AP0, CSW, rp2350_model::AccessSize::Word, addr, &bytes).expect("writable");
+}
+
+pub fn halt(port: &mut DebugPort<'_>) {
+    write(port, 0xe000_edf0, 0xa05f_0003);
+}
+
+pub fn resume(port: &mut DebugPort<'_>) {
+    write(port, 0xe000_edf0, 0xa05f_0001);
+}
+
+/// Writes a core register of the halted core 0 through DCRDR and DCRSR.
+pub fn set_reg(port: &mut DebugPort<'_>, reg: u32, value: u32) {
+    write(port, 0xe000_edf8, value);
+    write(port, 0xe000_edf4, 1 << 16 | reg);
+}
+
+pub fn get_reg(port: &mut DebugPort<'_>, reg: u32) -> u32 {
+    write(port, 0xe000_edf4, reg);
+    read(port, 0xe000_edf8)
+}
+
+/// Assembled by hand: words of a literal pool as halfwords.
+pub fn literal(word: u32) -> [u16; 2] {
+    [word as u16, (word >> 16) as u16]
+}
