@@ -6,7 +6,7 @@
 use std::{
     fs::{self, File},
     io::BufReader,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -24,6 +24,9 @@ use crate::{
     test_file::{Test, TestFile},
     vitals::{self, Vital},
 };
+
+/// How often a capture is tried that reset came too late for.
+const TRIES: u32 = 3;
 
 /// What to do; everything in it has been checked.
 #[derive(Debug)]
@@ -122,17 +125,7 @@ impl Plan {
         let image = [Segment { address: firmware.slot.start, bytes: guest.image.clone() }];
         flash_if_different(on.probe, name, &image, progress)?;
 
-        let length = tests.iter().map(|test| test.capture).max().unwrap_or_default();
-        let vcd = self.out.join(format!("{name}.vcd"));
-        progress.line(&format!("{name}: reset, capturing {} s", length.as_secs_f64()));
-        self.reset_and_capture(length, &vcd, name, on, progress)?;
-
-        let file = File::open(&vcd).map_err(Error::file(&vcd))?;
-        let capture =
-            Capture::read(BufReader::new(file)).map_err(|message| Error::Capture { path: vcd.clone(), message })?;
-        if capture.end_ns == 0 {
-            return Err(Error::EmptyCapture);
-        }
+        let capture = self.capture(name, tests, on, progress)?;
         let vitals = match &firmware.vitals {
             Some(layout) => vitals::read(on.probe, layout)?,
             None => Some(Vec::new()),
@@ -155,15 +148,48 @@ impl Plan {
         Ok(GuestRun { manifest: guest.manifest.clone(), verdicts, console, vitals: vitals.unwrap_or_default() })
     }
 
+    /// Resets and captures for as long as the longest test asks. How soon a board is reset after the capture has begun
+    /// is up to the machine; where it was too late, the margin was too small, and the second try has a larger one.
+    fn capture(
+        &self,
+        name: &str,
+        tests: &[Test],
+        on: &mut Instruments<'_>,
+        progress: &Progress,
+    ) -> Result<Capture, Error> {
+        let vcd = self.out.join(format!("{name}.vcd"));
+        let length = tests.iter().map(|test| test.capture).max().unwrap_or_default();
+        let mut margin = Duration::from_millis(self.bench.analyser.margin_ms);
+        let mut tries = 1;
+        loop {
+            progress.line(&format!("{name}: reset, capturing {} s", length.as_secs_f64()));
+            self.reset_and_capture(length + margin, &vcd, name, on, progress)?;
+            let file = File::open(&vcd).map_err(Error::file(&vcd))?;
+            let capture =
+                Capture::read(BufReader::new(file)).map_err(|message| Error::Capture { path: vcd.clone(), message })?;
+            if capture.end_ns == 0 {
+                return Err(Error::EmptyCapture);
+            }
+            match tests.iter().try_for_each(|test| self.window(&capture, test).map(drop)) {
+                Err(Error::ShortCapture { run_ms, .. }) if tries < TRIES => {
+                    progress
+                        .line(&format!("{name}: RUN rose only {run_ms} ms after the start, again with more margin"));
+                    margin += Duration::from_millis(2 * run_ms);
+                    tries += 1;
+                }
+                checked => return checked.map(|()| capture),
+            }
+        }
+    }
+
     fn reset_and_capture(
         &self,
         length: Duration,
-        vcd: &std::path::Path,
+        vcd: &Path,
         name: &str,
         on: &mut Instruments<'_>,
         progress: &Progress,
     ) -> Result<(), Error> {
-        let length = length + Duration::from_millis(self.bench.analyser.margin_ms);
         match self.bench.probe.reset {
             Reset::Pin => {
                 on.probe.hold_reset()?;

@@ -1,6 +1,6 @@
 //! The whole sequence against instruments that are scripts: what a board would do is decided by the test.
 
-use std::{cell::RefCell, collections::BTreeMap, path::Path, rc::Rc};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use super::*;
 use crate::{
@@ -254,6 +254,16 @@ fn bench_failures_end_the_run_with_what_to_check() {
         let message = run(&plan(virtual_bench(), out.path()), &board).unwrap_err().to_string();
         assert!(message.contains(expected), "{message}");
     }
+}
+
+#[test]
+fn a_capture_that_was_too_short_is_tried_again_with_more_margin() {
+    let out = tempfile::tempdir().unwrap();
+    let board = script(vcd("GPIO25", 5_000, 1000));
+    assert!(run(&plan(virtual_bench(), out.path()), &board).is_err());
+    let log = &board.0.borrow().log;
+    let captures: Vec<&String> = log.iter().filter(|line| line.starts_with("capture ")).collect();
+    assert_eq!(captures, ["capture 14000 ms", "capture 24000 ms", "capture 34000 ms"]);
 }
 
 #[test]
