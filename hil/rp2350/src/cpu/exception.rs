@@ -1,5 +1,6 @@
 //! Exception entry and return, stack frames with lazy floating-point state, faults and their escalation.
 
+use super::fp::arith::FPSCR_MASK;
 use super::nvic::{BUS_FAULT, DEBUG_MONITOR, HARD_FAULT, MEM_MANAGE, NMI, SECURE_FAULT, SVCALL, USAGE_FAULT};
 use super::{Core, CoreState, Fault, Frame, Sleep, debug, scs};
 use crate::bus::{Bus, BusFault, Master, Size};
@@ -304,7 +305,7 @@ impl Core {
             let offset = if index < 16 { 4 * index } else { 4 * index + 8 };
             self.fp.s[index as usize] = self.load_aligned(bus, addr.wrapping_add(offset))?;
         }
-        self.fp.fpscr = self.load_aligned(bus, addr.wrapping_add(0x40))?;
+        self.fp.fpscr = self.load_aligned(bus, addr.wrapping_add(0x40))? & FPSCR_MASK;
         Ok(())
     }
 

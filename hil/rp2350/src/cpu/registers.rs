@@ -1,6 +1,7 @@
 //! Special-purpose registers: xPSR, the stack pointers and their limits, masks and CONTROL.
 
 use super::Core;
+use super::fp::arith::FPSCR_MASK;
 
 /// Special registers other than xPSR. Without a Non-secure world, its bank is storage.
 #[derive(Clone, Debug, Default)]
@@ -203,7 +204,7 @@ impl Core {
             29 => self.special.psplim = value & !7,
             30 => self.special.ns.msplim = value & !7,
             31 => self.special.ns.psplim = value & !7,
-            33 => self.fp.fpscr = value & 0xf7c0_009f,
+            33 => self.fp.fpscr = value & FPSCR_MASK,
             35 => {
                 let ns = &mut self.special.ns;
                 ns.control = value >> 24 & 7;

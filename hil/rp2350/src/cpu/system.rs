@@ -57,15 +57,16 @@ impl Core {
         let (alternate, unprivileged) = (op >> 7 & 1 != 0, op >> 6 & 1 != 0);
         let addr = self.r[rn];
         let mut result = 1 << 22;
-        // The alternate domain is Non-secure, whose MPU is never on: nothing more to say about it.
-        if !alternate {
-            let privileged = !unprivileged && self.privileged;
-            // MREGION and the permissions are for privileged code, or for TTT.
+        if alternate {
+            // The alternate domain is Non-secure, whose MPU is never on: everything is readable and writable.
+            result |= 1 << 18 | 1 << 19;
+        } else if self.privileged {
+            // Unprivileged code is told nothing of the MPU.
             if let Some(region) = self.mpu.region_of(addr) {
                 result |= 1 << 16 | region;
             }
-            result |= u32::from(self.mpu_allows(addr, Access::Read, privileged)) << 18;
-            result |= u32::from(self.mpu_allows(addr, Access::Write, privileged)) << 19;
+            result |= u32::from(self.mpu_allows(addr, Access::Read, !unprivileged)) << 18;
+            result |= u32::from(self.mpu_allows(addr, Access::Write, !unprivileged)) << 19;
         }
         self.r[rd] = result;
         Ok(())

@@ -47,6 +47,12 @@ pub enum Operand {
     CodePointer { base: bool, index: bool },
     /// `n` points into the data window, and the exclusive monitor is set or cleared first.
     Exclusive(u32),
+    /// `n` points into the data window, but not at a word.
+    Unaligned,
+    /// `n` points to where there is no memory.
+    Unmapped,
+    /// `m` is an address of code without bit 0: the instruction after the branch is not executed.
+    EvenAddress,
     /// `n` is a value for the special register `s`.
     Special,
 }

@@ -136,6 +136,10 @@ impl Generator {
                     case.instructions += 1;
                 }
             }
+            Operand::EvenAddress => {
+                self.push(case, class);
+                case.instructions += 1;
+            }
             _ => {
                 self.push(case, class);
             }
@@ -231,6 +235,9 @@ impl Generator {
                 state.r[n] = data_address(rng, if n == SP { 4 } else { 1 });
             }
             Operand::CodeAddress => state.r[m] = code_address(rng),
+            Operand::EvenAddress => state.r[m] = code_address(rng) & !1,
+            Operand::Unaligned => state.r[n] = data_address(rng, 4) + rng.u32(1..4),
+            Operand::Unmapped => state.r[n] = 0x2F00_0000 + data_address(rng, 4),
             Operand::CodeOffset => state.r[m] = rng.u32(0..4096).wrapping_sub(2048),
             Operand::BranchTable => {
                 state.r[m] = rng.u32(0..64);

@@ -14,6 +14,7 @@ mod generate;
 mod model;
 mod state;
 
+use std::collections::BTreeMap;
 use std::env;
 use std::path::PathBuf;
 
@@ -67,6 +68,7 @@ fn agrees_with_unicorn() {
     let mut engine = Engine::new(&library, &code, &data, &pointers);
     let mut model = Model::new(&code, &data, &pointers);
     let mut tally = vec![Tally::default(); generator.classes().len()];
+    let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
     let mut done = 0;
     let mut shown = 0;
     while done < instructions {
@@ -107,8 +109,9 @@ fn agrees_with_unicorn() {
             }
             engine.set_data(model.data());
             let class = &generator.classes()[case.class];
-            if expected::reason(class.name, case, &ours, &theirs).is_some() {
+            if let Some(why) = expected::reason(class.name, case, &ours, &theirs, memory.is_some()) {
                 tally.expected += 1;
+                *reasons.entry(why).or_default() += 1;
                 continue;
             }
             tally.different += 1;
@@ -129,6 +132,9 @@ fn agrees_with_unicorn() {
             "{:<26} {:>8} {:>8} {:>8} {:>8} {:>9} {:>9}",
             class.name, t.single, t.sequence, t.it_block, t.trapped, t.expected, t.different
         );
+    }
+    for (why, count) in reasons {
+        println!("expected, {count} times: {why}");
     }
     let different: u64 = tally.iter().map(|t| t.different).sum();
     assert_eq!(different, 0, "cases differ from Unicorn; repeat with UNICORN_SEED={seed}");

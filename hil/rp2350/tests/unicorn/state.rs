@@ -114,7 +114,7 @@ pub fn data_address(rng: &mut Rng, align: u32) -> u32 {
 
 /// The address of some slot of code, bit 0 set.
 pub fn code_address(rng: &mut Rng) -> u32 {
-    CODE + CODE_BYTES / 4 + rng.u32(0..CODE_BYTES / 4) * 2 | 1
+    (CODE + CODE_BYTES / 4 + rng.u32(0..CODE_BYTES / 4) * 2) | 1
 }
 
 /// A register value, weighted to where arithmetic changes its mind.

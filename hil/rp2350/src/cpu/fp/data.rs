@@ -1,11 +1,11 @@
 //! Floating-point data processing: decodes to the functions of [`super::arith`] and [`super::convert`].
 //!
-//! Names follow the instruction tables of the Armv8-M ARM (DDI 0553), "Floating-point data-processing". Encodings that
-//! are UNPREDICTABLE rather than UNDEFINED (should-be-zero bits) execute as if the bits had their proper value.
+//! Names follow the instruction tables of the Armv8-M ARM (DDI 0553), "Floating-point data-processing". Like the rest
+//! of the core, what is UNPREDICTABLE takes the UNDEFINED fault.
 
 use super::arith::{self, Fpscr, Rounding};
 use super::convert::{self, Fixed};
-use super::{Core, Fault, bit, field, single};
+use super::{Core, Fault, bit, field, single, undefined_if};
 
 /// Coprocessor number in bits 11:8; the other one, 11, selects double precision.
 const SINGLE_PRECISION: u32 = 10;
@@ -61,7 +61,10 @@ pub(super) fn execute(core: &mut Core, op: u32) -> Result<(), Fault> {
             let sn = if negate { arith::neg(sn) } else { sn };
             arith::mul_add(sd, sn, sm, f)
         }
-        (_, false) => expand_immediate(field(op, 16, 4) << 4 | field(op, 0, 4)),
+        (_, false) => {
+            undefined_if(op & 0xA0 != 0)?;
+            expand_immediate(field(op, 16, 4) << 4 | field(op, 0, 4))
+        }
         (_, true) => match one_operand(op, sd, sm, f)? {
             Outcome::Value(value) => value,
             Outcome::Flags(nzcv) => {
@@ -96,6 +99,7 @@ fn one_operand(op: u32, sd: u32, sm: u32, f: &mut Fpscr) -> Result<Outcome, Faul
         (0b0011, true) => (sd & 0x0000_FFFF) | convert::single_to_half(sm, f) << 16,
         // VCMP, VCMPE; then with zero.
         (0b0100, signal) => return Ok(Outcome::Flags(arith::compare(sd, sm, signal, f))),
+        (0b0101, _) if op & 0x2F != 0 => return Err(Fault::Undefined),
         (0b0101, signal) => return Ok(Outcome::Flags(arith::compare(sd, 0, signal, f))),
         // VRINTR, VRINTZ, VRINTX.
         (0b0110, false) => convert::round_to_integral(sm, f.rounding(), false, f),
@@ -107,9 +111,9 @@ fn one_operand(op: u32, sd: u32, sm: u32, f: &mut Fpscr) -> Result<Outcome, Faul
         (0b1000, false) => convert::from_fixed(sm, Fixed::U32, f.rounding(), f),
         (0b1100, towards_zero) => convert::to_fixed(sm, Fixed::U32, to_int(towards_zero, f), f),
         (0b1101, towards_zero) => convert::to_fixed(sm, Fixed::I32, to_int(towards_zero, f), f),
-        // VCVT from and to fixed point work in place; a negative fraction width is UNPREDICTABLE.
-        (0b1010 | 0b1011, _) => convert::from_fixed(sd, fixed(op), Rounding::Nearest, f),
-        (0b1110 | 0b1111, _) => convert::to_fixed(sd, fixed(op), Rounding::Zero, f),
+        // VCVT from and to fixed point work in place.
+        (0b1010 | 0b1011, _) => convert::from_fixed(sd, fixed(op)?, Rounding::Nearest, f),
+        (0b1110 | 0b1111, _) => convert::to_fixed(sd, fixed(op)?, Rounding::Zero, f),
         _ => return Err(Fault::Undefined),
     };
     Ok(Outcome::Value(value))
@@ -120,10 +124,12 @@ fn to_int(towards_zero: bool, f: &Fpscr) -> Rounding {
     if towards_zero { Rounding::Zero } else { f.rounding() }
 }
 
-fn fixed(op: u32) -> Fixed {
-    let bits = if bit(op, 7) { 32 } else { 16 };
-    let fraction = bits - (field(op, 0, 4) << 1 | field(op, 5, 1)).min(bits);
-    Fixed { bits, unsigned: bit(op, 16), fraction }
+fn fixed(op: u32) -> Result<Fixed, Fault> {
+    let bits: u32 = if bit(op, 7) { 32 } else { 16 };
+    let integer = field(op, 0, 4) << 1 | field(op, 5, 1);
+    // A negative fraction width is UNPREDICTABLE.
+    let fraction = bits.checked_sub(integer).ok_or(Fault::Undefined)?;
+    Ok(Fixed { bits, unsigned: bit(op, 16), fraction })
 }
 
 /// VFPExpandImm: sign, three exponent bits and four of fraction.
@@ -133,7 +139,9 @@ fn expand_immediate(imm8: u32) -> u32 {
 }
 
 /// First halfword 0xFExx, second with bit 4 clear: VSEL, VMAXNM, VMINNM, VRINT{A,N,P,M}, VCVT{A,N,P,M}.
+/// None of them may be in an IT block.
 pub(super) fn execute_unconditional(core: &mut Core, op: u32) -> Result<(), Fault> {
+    undefined_if(core.in_it)?;
     let Operands { d, n, m } = operands(op)?;
     let (sn, sm) = (core.fp.s[n], core.fp.s[m]);
     let mut fpscr = Fpscr(core.fp.fpscr);

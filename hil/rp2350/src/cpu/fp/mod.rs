@@ -12,6 +12,7 @@ mod transfer;
 #[cfg(test)]
 mod tests;
 
+use super::alu::{bad, undefined_if};
 use super::{Core, Fault};
 use crate::bus::Bus;
 

@@ -1,10 +1,10 @@
 //! Moves between floating-point registers, core registers and memory.
 //!
 //! A faulting multiple transfer leaves its base register as it was (registers already loaded stay loaded: the
-//! instruction is restarted). Encodings with the PC where it is UNPREDICTABLE take the UNDEFINED fault.
+//! instruction is restarted). What is UNPREDICTABLE takes the UNDEFINED fault.
 
 use super::arith::FPSCR_MASK;
-use super::{Core, Fault, bit, double, field, single};
+use super::{Core, Fault, bad, bit, double, field, single, undefined_if};
 use crate::bus::Bus;
 
 const SP: usize = 13;
@@ -30,9 +30,7 @@ fn register_range(op: u32, words: usize) -> Result<(usize, usize), Fault> {
     } else {
         (single(op, 12, 22), words)
     };
-    if count == 0 || first + count > 32 {
-        return Err(Fault::Undefined);
-    }
+    undefined_if(count == 0 || first + count > 32)?;
     Ok((first, count))
 }
 
@@ -45,6 +43,7 @@ fn load_store_one<B: Bus>(core: &mut Core, bus: &mut B, op: u32) -> Result<(), F
     let words = if is_double(op) { 2 } else { 1 };
     let (first, count) = register_range(op, words)?;
     let n = field(op, 16, 4) as usize;
+    undefined_if(n == PC && !bit(op, 20))?;
     let base = if n == PC { core.r[PC] & !3 } else { core.r[n] };
     let offset = field(op, 0, 8) * 4;
     let address = if bit(op, 23) { base.wrapping_add(offset) } else { base.wrapping_sub(offset) };
@@ -56,9 +55,7 @@ fn load_store_multiple<B: Bus>(core: &mut Core, bus: &mut B, op: u32) -> Result<
     let words = field(op, 0, 8);
     let (first, count) = register_range(op, words as usize)?;
     let n = field(op, 16, 4) as usize;
-    if n == PC {
-        return Err(Fault::Undefined);
-    }
+    undefined_if(n == PC)?;
     let base = core.r[n];
     let (address, after) = if bit(op, 23) {
         (base, base.wrapping_add(4 * words))
@@ -99,15 +96,12 @@ fn transfer<B: Bus>(
 
 /// VMOV between two core registers and a double-word register or two single-precision ones.
 fn move_two(core: &mut Core, op: u32) -> Result<(), Fault> {
-    if field(op, 6, 2) != 0 || !bit(op, 4) {
-        return Err(Fault::Undefined);
-    }
+    undefined_if(field(op, 6, 2) != 0 || !bit(op, 4))?;
     let first = if is_double(op) { 2 * double(op, 0, 5)? } else { single(op, 0, 5) };
     let (t, t2) = (field(op, 12, 4) as usize, field(op, 16, 4) as usize);
-    if t == PC || t2 == PC || first == 31 {
-        return Err(Fault::Undefined);
-    }
-    if bit(op, 20) {
+    let load = bit(op, 20);
+    undefined_if(bad(t) || bad(t2) || first == 31 || (load && t == t2))?;
+    if load {
         (core.r[t], core.r[t2]) = (core.fp.s[first], core.fp.s[first + 1]);
     } else {
         (core.fp.s[first], core.fp.s[first + 1]) = (core.r[t], core.r[t2]);
@@ -117,18 +111,18 @@ fn move_two(core: &mut Core, op: u32) -> Result<(), Fault> {
 
 /// First halfword 0xEExx, second with bit 4 set: VMOV with one core register, VMRS, VMSR.
 pub(super) fn register_move(core: &mut Core, op: u32) -> Result<(), Fault> {
+    undefined_if(op & 0xF != 0)?;
     let to_core = bit(op, 20);
     let t = field(op, 12, 4) as usize;
     let register = match (is_double(op), field(op, 21, 3)) {
+        _ if field(op, 5, 2) != 0 => return Err(Fault::Undefined),
         (false, 0b000) => single(op, 16, 7),
-        (false, 0b111) => return status_move(core, to_core, field(op, 16, 4), t),
+        (false, 0b111) if !bit(op, 7) => return status_move(core, to_core, field(op, 16, 4), t),
         // One word of a double-word register; bits 6:5 would select bytes and halfwords of Advanced SIMD.
-        (true, 0b000 | 0b001) if field(op, 5, 2) == 0 => 2 * double(op, 16, 7)? + field(op, 21, 1) as usize,
+        (true, 0b000 | 0b001) => 2 * double(op, 16, 7)? + field(op, 21, 1) as usize,
         _ => return Err(Fault::Undefined),
     };
-    if t == PC {
-        return Err(Fault::Undefined);
-    }
+    undefined_if(bad(t))?;
     if to_core {
         core.r[t] = core.fp.s[register];
     } else {
@@ -139,17 +133,11 @@ pub(super) fn register_move(core: &mut Core, op: u32) -> Result<(), Fault> {
 
 /// VMRS and VMSR. The M profile has the FPSCR (1) only: MVFR0-2 are memory-mapped.
 fn status_move(core: &mut Core, to_core: bool, register: u32, t: usize) -> Result<(), Fault> {
-    if register != 1 {
-        return Err(Fault::Undefined);
-    }
+    undefined_if(register != 1 || t == SP || (t == PC && !to_core))?;
     let fpscr = core.fp.fpscr;
     match (to_core, t) {
-        (true, PC) => {
-            (core.n, core.z) = (bit(fpscr, 31), bit(fpscr, 30));
-            (core.c, core.v) = (bit(fpscr, 29), bit(fpscr, 28));
-        }
+        (true, PC) => core.set_apsr_nzcv(fpscr),
         (true, _) => core.r[t] = fpscr,
-        (false, PC) => return Err(Fault::Undefined),
         (false, _) => core.fp.fpscr = core.r[t] & FPSCR_MASK,
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Branches of every kind, and the instructions that trap.
+//! Branches of every kind.
 
 use crate::class::{Class, Kind, Operand, class};
 
@@ -26,7 +26,7 @@ pub fn classes() -> Vec<Class> {
             .needs(Operand::BranchTable),
         branch("LDR imm T3 to PC", "111110001101 nnnn 1111 iiiiiiiiiiii")
             .core("n")
-            .when(|f| f.get('i') % 4 == 0)
+            .when(|f| f.get('i').is_multiple_of(4))
             .needs(LISTED),
         branch("LDR imm T4 to PC", "111110000101 nnnn 1111 1pu1 iiiiii 00").core("n").needs(LISTED),
         branch("LDR reg T2 to PC", "111110000101 nnnn 1111 000000 ss mmmm")
@@ -48,9 +48,5 @@ pub fn classes() -> Vec<Class> {
                 f.get('r') != 0 && !(f.get('w') == 1 && listed)
             })
             .needs(LISTED),
-        alone("UDF T1", "11011110 iiiiiiii"),
-        alone("UDF T2", "111101111111 iiii 1010 iiiiiiiiiiii"),
-        alone("SVC", "11011111 iiiiiiii"),
-        alone("BKPT", "10111110 iiiiiiii"),
     ]
 }

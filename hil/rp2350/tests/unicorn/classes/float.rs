@@ -32,9 +32,6 @@ fn arithmetic() -> Vec<Class> {
         class("VCMPE.F32", "11101110 1 e 110100 eeee 1010 11 g 0 gggg"),
         class("VCMP.F32 zero", "11101110 1 e 110101 eeee 1010 0100 0000"),
         class("VCMPE.F32 zero", "11101110 1 e 110101 eeee 1010 1100 0000"),
-        class("double precision", "11101110 a e bb ffff eeee 1011 f 0 g 0 gggg")
-            .when(|f| (f.get('a') << 2 | f.get('b')) < 7)
-            .kind(Kind::Alone),
     ]
 }
 

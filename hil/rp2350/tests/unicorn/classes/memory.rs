@@ -49,7 +49,7 @@ fn indexed_form(f: &Fields) -> bool {
     // p, u without w is the unprivileged form, which is a class of its own.
     let defined = if p { w || f.get('v') == 0 } else { w };
     // SP moves by whole words: Unicorn does not clear its low bits, see `expected`.
-    let aligned = f.get('n') != 13 || f.get('i') % 4 == 0;
+    let aligned = f.get('n') != 13 || f.get('i').is_multiple_of(4);
     defined && aligned && !(w && f.get('n') == f.get('t'))
 }
 
@@ -102,6 +102,8 @@ fn single() -> Vec<Class> {
         literal("LDRSH lit", "11111001 v 0111111 tttt iiiiiiiiiiii"),
         memory("PLD imm", "111110001001 nnnn 1111 iiiiiiiiiiii", Operand::Base(1)).no_pc("n"),
         memory("PLI imm", "111110011001 nnnn 1111 iiiiiiiiiiii", Operand::Base(1)).no_pc("n"),
+        memory("PLD lit", "11111000 v 0011111 1111 iiiiiiiiiiii", Operand::None),
+        memory("PLI lit", "11111001 v 0011111 1111 iiiiiiiiiiii", Operand::None),
         memory("PLD reg", "111110000001 nnnn 1111 000000 ss mmmm", Operand::BaseIndex).core("nm"),
     ]
 }

@@ -8,13 +8,22 @@ mod dsp;
 mod float;
 mod memory;
 mod narrow;
+mod trap;
 mod wide;
 
 use crate::class::Class;
 
 pub fn all() -> Vec<Class> {
-    [narrow::classes(), wide::classes(), dsp::classes(), memory::classes(), branch::classes(), float::classes()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        narrow::classes(),
+        wide::classes(),
+        dsp::classes(),
+        memory::classes(),
+        branch::classes(),
+        float::classes(),
+        trap::classes(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

@@ -50,6 +50,7 @@ pub fn classes() -> Vec<Class> {
         class("REVSH T1", "1011101011 mmm ddd"),
         class("NOP T1", "1011111100000000"),
         class("YIELD T1", "1011111100010000").kind(Kind::Alone),
+        class("reserved hint T1", "10111111 hhhh 0000").when(|f| f.get('h') > 4),
         class("SEV T1", "1011111101000000"),
     ]
 }

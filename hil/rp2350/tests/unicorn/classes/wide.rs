@@ -10,12 +10,12 @@ fn immediate(f: &Fields) -> bool {
 
 /// If the result goes to SP, its low bits stay clear without being cleared: Unicorn does not, see `expected`.
 fn aligned(f: &Fields) -> bool {
-    f.get('d') != 13 || f.get('i') % 4 == 0
+    f.get('d') != 13 || f.get('i').is_multiple_of(4)
 }
 
 /// Both of the above; for SP, only immediates that are not rotated.
 fn stack_immediate(f: &Fields) -> bool {
-    immediate(f) && (f.get('d') != 13 || (f.get('i') % 4 == 0 && f.get('i') < 0x400))
+    immediate(f) && (f.get('d') != 13 || (f.get('i').is_multiple_of(4) && f.get('i') < 0x400))
 }
 
 pub fn classes() -> Vec<Class> {
@@ -98,6 +98,7 @@ fn bits() -> Vec<Class> {
         class("BFC", "11110 0 110110 1111 0 iii dddd ii 0 wwwww").core("d").when(|f| f.get('w') >= f.get('i')),
         class("NOP.W", "1111001110101111 1000000000000000"),
         class("YIELD.W", "1111001110101111 1000000000000001").kind(Kind::Alone),
+        class("reserved hint.W", "1111001110101111 10000000 hhhh hhhh").when(|f| f.get('h') > 4),
         class("SEV.W", "1111001110101111 1000000000000100"),
         class("DSB DMB", "1111001110111111 10001111010 o xxxx").kind(Kind::Memory),
         // Unicorn forgets the rest of an IT block at an ISB.
@@ -118,6 +119,8 @@ fn special() -> Vec<Class> {
             .when(readable)
             .needs(Operand::Special)
             .kind(Kind::System),
+        class("TT", "111010000100 nnnn 1111 dddd at 000000").core("nd").kind(Kind::Alone),
+        class("SG", "1110100101111111 1110100101111111").kind(Kind::Alone),
         class("MSR APSR", "111100111000 nnnn 1000 xx00 000000ss")
             .core("n")
             .when(|f| f.get('x') != 0)
