@@ -4,12 +4,23 @@ use core::fmt;
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use cortex_m::peripheral::SCB;
 use cortex_m_rt::{ExceptionFrame, exception};
 
 use crate::console;
 
 /// CFSR.STKOF: the stack pointer met its limit (Armv8-M reference manual, D1.2.48).
 const CFSR_STKOF: u32 = 1 << 20;
+
+/// Bit of SCB.CCR: the stack limit does not hold for the hard fault's own handler (D1.2.9). What lies below the stack is
+/// free memory.
+const CCR_STKOFHFNMIGN: u32 = 1 << 10;
+
+/// Makes a stack overflow reportable.
+pub fn init(scb: &mut SCB) {
+    // SAFETY: the bit only concerns handlers of hard faults and NMIs.
+    unsafe { scb.ccr.modify(|ccr| ccr | CCR_STKOFHFNMIGN) };
+}
 
 /// Says `what` and stays. A second failure on the way is not reported: the channels may be what failed.
 fn stay(what: fmt::Arguments<'_>) -> ! {
@@ -36,7 +47,7 @@ fn panic(info: &PanicInfo<'_>) -> ! {
 #[exception]
 unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
     // SAFETY: reading the fault status has no side effect, and nothing else runs any more.
-    let cfsr = unsafe { (*cortex_m::peripheral::SCB::PTR).cfsr.read() };
+    let cfsr = unsafe { (*SCB::PTR).cfsr.read() };
     if cfsr & CFSR_STKOF != 0 {
         // Nothing was stacked, so there is no frame to read the pc from.
         stay(format_args!("native stack overflow, CFSR 0x{cfsr:08x}"))

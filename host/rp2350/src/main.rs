@@ -43,6 +43,8 @@ const LIMITS: Limits = Limits { memory_bytes: 64 * 1024, stack_bytes: 4 * 1024 }
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
+    let mut core = cortex_m::Peripherals::take().expect("nobody takes them before main");
+    fault::init(&mut core.SCB);
     heap::init();
     let board = Pico2::new(&VITALS);
     VITALS.heap_size.set_size(heap::SIZE);

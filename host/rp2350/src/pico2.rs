@@ -4,7 +4,7 @@ use cortex_m::peripheral::{DWT, NVIC};
 use rp235x_hal as hal;
 use rp235x_hal::Clock;
 use rp235x_hal::pac::{self, interrupt};
-use rp235x_hal::timer::{Alarm, Alarm0, CopyableTimer0, Instant, Timer};
+use rp235x_hal::timer::{CopyableTimer0, Timer};
 use sandhill_runtime::{Board, Error, Stop, Vitals};
 
 use crate::{console, heap, stack};
@@ -25,14 +25,12 @@ const LONGEST_ALARM_US: u64 = 1 << 31;
 /// The chip after start-up: clk_sys at 150 MHz, TIMER0 counting microseconds, UART0 open.
 pub struct Pico2 {
     timer: Timer<CopyableTimer0>,
-    alarm: Alarm0<CopyableTimer0>,
     sio: pac::SIO,
     io: pac::IO_BANK0,
     pads: pac::PADS_BANK0,
     /// Pins that are outputs already, one bit each.
     outputs: u32,
     vitals: &'static Vitals,
-    peak_kept: bool,
 }
 
 impl Pico2 {
@@ -60,19 +58,16 @@ impl Pico2 {
                 break;
             }
         }
-        let mut timer = Timer::new_timer0(peripherals.TIMER0, resets, &clocks);
-        let mut alarm = timer.alarm_0().expect("nobody else has taken an alarm");
-        alarm.enable_interrupt();
+        let timer = Timer::new_timer0(peripherals.TIMER0, resets, &clocks);
+        alarm_registers().inte().write(|w| w.alarm_0().set_bit());
 
         let board = Self {
             timer,
-            alarm,
             sio: peripherals.SIO,
             io: peripherals.IO_BANK0,
             pads: peripherals.PADS_BANK0,
             outputs: 0,
             vitals,
-            peak_kept: false,
         };
         for pin in 0..FIRST_PIN {
             board.connect(pin, FUNCSEL_UART);
@@ -134,15 +129,12 @@ impl Board for Pico2 {
                 return Ok(());
             }
             let alarm_us = deadline_us.min(now_us + LONGEST_ALARM_US);
-            self.alarm
-                .schedule_at(Instant::from_ticks(alarm_us))
-                .expect("the alarm is nearer than the 2^32 us it can count");
-            if !self.peak_kept {
-                // The first calls go deepest, and what follows is sleep.
-                self.peak_kept = true;
-                heap::keep_peak(self.vitals);
-                stack::keep_peak(self.vitals);
-            }
+            // An alarm that is set too late stays armed and fires at the next turn of the 32 bits: one needless wake-up.
+            // SAFETY: the register compares with any 32 bits.
+            alarm_registers().alarm0().write(|w| unsafe { w.bits(alarm_us as u32) });
+            // What follows is sleep, so this is the time to measure.
+            heap::keep_peak(self.vitals);
+            stack::keep_peak(self.vitals);
             // The handler's end leaves an event behind, so an alarm between this check and WFE is not slept through.
             while self.now_us() < alarm_us {
                 cortex_m::asm::wfe();
@@ -155,8 +147,15 @@ impl Board for Pico2 {
     }
 }
 
+/// The registers of TIMER0's alarms, which the hardware library's [`Timer`] leaves alone: it only reads the counter. Its
+/// own alarms force an interrupt when they are set too late, which a handler could clear only with a second owner.
+fn alarm_registers() -> &'static pac::timer0::RegisterBlock {
+    // SAFETY: the address is the peripheral's; this program shares the alarm registers between `Pico2` and the handler
+    // below, and each writes registers the other does not.
+    unsafe { &*pac::TIMER0::ptr() }
+}
+
 #[interrupt]
 fn TIMER0_IRQ_0() {
-    // SAFETY: writing one bit of a write-one-to-clear register takes nothing from the alarm's owner.
-    unsafe { (*pac::TIMER0::ptr()).intr().write(|w| w.alarm_0().clear_bit_by_one()) };
+    alarm_registers().intr().write(|w| w.alarm_0().clear_bit_by_one());
 }

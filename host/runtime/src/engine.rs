@@ -27,6 +27,7 @@ fn config(limits: Limits) -> Config {
         .memory_init_cow(false)
         .signals_based_traps(false)
         .wasm_custom_page_sizes(true)
+        .concurrency_support(false)
         .max_wasm_stack(limits.stack_bytes)
         .wasm_backtrace_max_frames(None);
     config
