@@ -64,10 +64,7 @@ fn run_low_holds_the_chip_and_keeps_sram() {
     // The debug port was reset with everything else.
     assert_eq!(chip.debug().ap_read(AP0, 0xd00), Err(DapFault::PoweredDown));
     let runs: Vec<_> = edges(&mut chip).into_iter().filter(|edge| edge.line == Line::Run).collect();
-    assert_eq!(runs.iter().map(|edge| (edge.at, edge.high)).collect::<Vec<_>>(), [
-        (low_at, false),
-        (high_at, true)
-    ]);
+    assert_eq!(runs.iter().map(|edge| (edge.at, edge.high)).collect::<Vec<_>>(), [(low_at, false), (high_at, true)]);
     run_for_micros(&mut chip, 3_000);
     assert!(chip.instructions(0) > before);
     attach(&mut chip);
