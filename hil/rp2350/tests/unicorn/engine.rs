@@ -5,7 +5,7 @@ use std::path::Path;
 
 use libloading::Library;
 
-use crate::state::{CODE, CODE_BYTES, DATA, DATA_BYTES, FP_ACTIVE, PC, POINTER_BYTES, POINTERS, SP, Special, State};
+use crate::state::{CODE, CODE_BYTES, DATA, DATA_BYTES, FP_ACTIVE, PC, POINTER_BYTES, POINTERS, Special, State};
 
 // unicorn/unicorn.h and unicorn/arm.h, version 2.1.
 const ARCH_ARM: c_int = 1;
@@ -34,18 +34,21 @@ const REG_BASEPRI: c_int = 124;
 const REG_FAULTMASK: c_int = 126;
 
 type Handle = *mut c_void;
-type Values = *const *mut c_void;
+/// Identifiers, a pointer for each value, how many.
+type TransferFn = unsafe extern "C" fn(Handle, *const c_int, *const *mut c_void, c_int) -> c_int;
 
 /// The functions used, as `unicorn.h` declares them.
 struct Api {
-    reg_read_batch: unsafe extern "C" fn(Handle, *const c_int, Values, c_int) -> c_int,
-    reg_write_batch: unsafe extern "C" fn(Handle, *const c_int, Values, c_int) -> c_int,
+    reg_read_batch: TransferFn,
+    reg_write_batch: TransferFn,
     mem_map_ptr: unsafe extern "C" fn(Handle, u64, u64, u32, *mut c_void) -> c_int,
     emu_start: unsafe extern "C" fn(Handle, u64, u64, u64, usize) -> c_int,
     ctl: unsafe extern "C" fn(Handle, c_int, ...) -> c_int,
     context_alloc: unsafe extern "C" fn(Handle, *mut Handle) -> c_int,
     context_save: unsafe extern "C" fn(Handle, Handle) -> c_int,
     context_restore: unsafe extern "C" fn(Handle, Handle) -> c_int,
+    context_free: unsafe extern "C" fn(Handle) -> c_int,
+    close: unsafe extern "C" fn(Handle) -> c_int,
     _library: Library,
 }
 
@@ -62,8 +65,12 @@ impl Batch {
         Batch { ids, values }
     }
 
-    fn pointers(&mut self) -> Vec<*mut c_void> {
-        self.values.iter_mut().map(|value| std::ptr::from_mut(value).cast()).collect()
+    fn transfer(&mut self, handle: Handle, function: TransferFn) {
+        let values: Vec<*mut c_void> = self.values.iter_mut().map(|value| std::ptr::from_mut(value).cast()).collect();
+        // SAFETY: both arrays have the length given; each pointer is to eight bytes, no register used is longer, and
+        // all of them outlive the call.
+        let error = unsafe { function(handle, self.ids.as_ptr(), values.as_ptr(), self.ids.len() as c_int) };
+        check("uc_reg_read_batch or uc_reg_write_batch", error);
     }
 }
 
@@ -73,7 +80,7 @@ pub struct Engine {
     pristine: Handle,
     code: Memory,
     data: Memory,
-    _pointers: Memory,
+    pointers: Memory,
     write: Batch,
     read: Batch,
     special: Batch,
@@ -105,8 +112,8 @@ impl Memory {
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        // SAFETY: the pointer came from `Box::into_raw` of a slice of this length. The engine, a process-long object of
-        // a test, is never run again once its memories are dropped.
+        // SAFETY: the pointer came from `Box::into_raw` of a slice of this length, and the engine that mapped it was
+        // closed first.
         drop(unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(self.start, self.bytes)) });
     }
 }
@@ -127,6 +134,8 @@ impl Api {
                 context_alloc: *library.get(b"uc_context_alloc\0")?,
                 context_save: *library.get(b"uc_context_save\0")?,
                 context_restore: *library.get(b"uc_context_restore\0")?,
+                context_free: *library.get(b"uc_context_free\0")?,
+                close: *library.get(b"uc_close\0")?,
                 _library: library,
             };
             let mut handle = std::ptr::null_mut();
@@ -145,7 +154,7 @@ impl Engine {
     /// Loads the library at `path` and maps the three memories.
     pub fn new(path: &Path, code: &[u8], data: &[u8], pointers: &[u8]) -> Self {
         let (api, handle) = Api::load(path)
-            .unwrap_or_else(|error| panic!("cannot load Unicorn from {}: {error}. Run `./x setup`.", path.display()));
+            .unwrap_or_else(|error| panic!("cannot load Unicorn from {}: {error:?}. Run `./x setup`.", path.display()));
         let general = (0..13).map(|n| REG_R0 + n).chain([REG_SP, REG_LR]);
         let float = (0..16).map(|n| REG_D0 + n).chain([REG_FPSCR]);
         // xPSR leaves GE alone when written; CPSR sets it, but leaves T alone.
@@ -158,7 +167,7 @@ impl Engine {
             pristine: std::ptr::null_mut(),
             code: Memory::new(code),
             data: Memory::new(data),
-            _pointers: Memory::new(pointers),
+            pointers: Memory::new(pointers),
             write,
             read,
             special,
@@ -171,7 +180,7 @@ impl Engine {
             for (at, bytes, memory) in [
                 (CODE, CODE_BYTES, &engine.code),
                 (DATA, DATA_BYTES, &engine.data),
-                (POINTERS, POINTER_BYTES, &engine._pointers),
+                (POINTERS, POINTER_BYTES, &engine.pointers),
             ] {
                 assert_eq!(memory.bytes, bytes as usize);
                 let start = memory.start.cast();
@@ -217,7 +226,7 @@ impl Engine {
             for (value, slot) in state.special.iter().zip(&mut self.special.values[..]) {
                 *slot = u64::from(*value);
             }
-            self.transfer(|engine| &mut engine.special, self.api.reg_write_batch);
+            self.special.transfer(self.handle, self.api.reg_write_batch);
         }
         let values = &mut self.write.values;
         for (n, value) in state.r[..15].iter().enumerate() {
@@ -229,14 +238,14 @@ impl Engine {
             values[17 + n] = u64::from(state.s[2 * n]) | u64::from(state.s[2 * n + 1]) << 32;
         }
         values[33] = u64::from(state.fpscr);
-        self.transfer(|engine| &mut engine.write, self.api.reg_write_batch);
+        self.write.transfer(self.handle, self.api.reg_write_batch);
 
         // SAFETY: the handle is open. No code is at the address given as the end, so the count ends the run.
         let error = unsafe {
             (self.api.emu_start)(self.handle, (state.r[PC] | 1).into(), 0xFFFF_FFFE, 0, instructions as usize)
         };
 
-        self.transfer(|engine| &mut engine.read, self.api.reg_read_batch);
+        self.read.transfer(self.handle, self.api.reg_read_batch);
         let values = &self.read.values;
         let mut r = [0; 16];
         for (n, value) in r.iter_mut().enumerate() {
@@ -256,28 +265,21 @@ impl Engine {
     /// The special registers after a run that began with `before`. Unicorn answers for unprivileged code even here: it
     /// reads as zero what cannot have changed.
     fn special(&mut self, before: &Special) -> Special {
-        self.transfer(|engine| &mut engine.special, self.api.reg_read_batch);
+        self.special.transfer(self.handle, self.api.reg_read_batch);
         let mut after: Special = std::array::from_fn(|n| self.special.values[n] as u32);
         if after[5] & 1 != 0 {
             after[..5].copy_from_slice(&before[..5]);
         }
         after
     }
-
-    fn transfer(
-        &mut self,
-        batch: impl Fn(&mut Self) -> &mut Batch,
-        function: unsafe extern "C" fn(Handle, *const c_int, Values, c_int) -> c_int,
-    ) {
-        let handle = self.handle;
-        let batch = batch(self);
-        let pointers = batch.pointers();
-        // SAFETY: both arrays have the length given; each pointer is to eight bytes, no register used is longer, and
-        // all of them outlive the call.
-        let error = unsafe { function(handle, batch.ids.as_ptr(), pointers.as_ptr(), batch.ids.len() as c_int) };
-        check("uc_reg_batch", error);
-    }
 }
 
-// The stack pointer's place in the register batches is that of `State::r`.
-const _: () = assert!(SP == 13);
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // SAFETY: both were made by this library, and nothing uses them afterwards; the memories are freed later.
+        unsafe {
+            (self.api.context_free)(self.pristine);
+            (self.api.close)(self.handle);
+        }
+    }
+}

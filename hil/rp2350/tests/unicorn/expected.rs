@@ -1,5 +1,5 @@
 //! Where Unicorn 2.1.4 (QEMU 5.0.1 inside) is known to differ from the Armv8-M Architecture Reference Manual
-//! (DDI 0553): each entry names one class and the one difference it may show.
+//! (DDI 0553): each entry names its classes and the one difference they may show. Parentheses name the manual's page.
 
 use crate::generate::{Case, Shape};
 use crate::state::{SP, State};
@@ -16,7 +16,7 @@ const TABLE: &[Expected] = &[
     Expected {
         classes: &["YIELD T1", "YIELD.W"],
         why: "Unicorn reports QEMU's internal request to schedule another CPU as an unhandled exception. \
-              YIELD is a hint that continues with the next instruction (C2.4, YIELD).",
+              YIELD is a hint that continues with the next instruction (YIELD).",
         applies: |_, ours, theirs| !ours.trapped && theirs.trapped,
     },
     Expected {
@@ -31,7 +31,7 @@ const TABLE: &[Expected] = &[
             "LDR imm T3 to SP",
         ],
         why: "Unicorn keeps bits 1:0 of a result that goes to SP through its stack limit check. They are RES0: \
-              writes to R13 clear them (B3.8, Stack pointer; pseudocode of R[] and SP).",
+              writes to R13 clear them (MSP and PSP register descriptions; pseudocode of R[]).",
         applies: |_, ours, theirs| {
             let mut cleared = theirs.clone();
             cleared.r[SP] &= !3;
@@ -61,19 +61,19 @@ const TABLE: &[Expected] = &[
             "VSTR unaligned",
         ],
         why: "Unicorn checks the alignment of exclusive accesses only. Load-acquire, store-release, multiple, dual and \
-              floating-point accesses must be aligned too: UsageFault UNALIGNED (B7.5, Alignment behavior).",
+              floating-point accesses must be aligned too: UsageFault UNALIGNED (Alignment behavior).",
         applies: |_, ours, theirs| ours.trapped && !theirs.trapped,
     },
     Expected {
         classes: &["undefined BLX imm"],
         why: "Unicorn executes the A profile's BLX (immediate), which would leave Thumb state. The M profile has no such \
-              instruction (C2.3, Branches and miscellaneous control).",
+              instruction (Branches and miscellaneous control).",
         applies: |_, ours, theirs| ours.trapped && !theirs.trapped,
     },
     Expected {
         classes: &["VCVT.F32.fixed32"],
         why: "Unicorn rounds as FPSCR.RMode says. Fixed-point to floating-point conversion always rounds to nearest \
-              (C2.4, VCVT between floating-point and fixed-point).",
+              (VCVT between floating-point and fixed-point).",
         applies: |case, ours, theirs| {
             let d = usize::from(case.code[1] >> 12 << 1 | case.code[0] >> 6 & 1);
             let mut nearest = theirs.clone();

@@ -3,7 +3,7 @@
 use rp2350_model::bus::{Bus, BusFault, CpOp, CpResult, Master, Size};
 use rp2350_model::cpu::{Core, CoreState};
 
-use crate::state::{CODE, CODE_BYTES, DATA, DATA_BYTES, POINTERS, SP, State};
+use crate::state::{CODE, CODE_BYTES, DATA, DATA_BYTES, FP_ACTIVE, POINTERS, State};
 
 // Armv8-M ARM, System Control Space.
 const CFSR: u32 = 0xE000_ED28;
@@ -137,8 +137,6 @@ fn fresh() -> Core {
     let mut core = Core::new(0);
     core.start(CODE, DATA + DATA_BYTES / 2, CODE);
     core.ppb_write(CPACR, Size::Word, CPACR_CP10_CP11).expect("CPACR exists");
-    core.set_debug_reg(MASKS, crate::state::FP_ACTIVE << 24);
+    core.set_debug_reg(MASKS, FP_ACTIVE << 24);
     core
 }
-
-const _: () = assert!(SP == 13);

@@ -1,7 +1,9 @@
-//! Known results, worked out from the Arm ARM's pseudocode or IEEE 754; the oracle test covers the rest.
+//! Known results, worked out from the Arm ARM's pseudocode or IEEE 754, and what the oracle test cannot compare.
 
 use super::arith::{self, AHP, DN, DZC, FZ, Fpscr, IDC, IOC, IXC, OFC, RMODE_SHIFT, Rounding, UFC};
 use super::convert::{self, Fixed};
+use super::{Core, Fault, execute};
+use crate::bus::{Bus, BusFault, CpOp, CpResult, Master, Size};
 
 const ONE: u32 = 0x3F80_0000;
 const TWO: u32 = 0x4000_0000;
@@ -138,4 +140,85 @@ fn half_precision() {
     assert_eq!(with(FZ, |f| convert::single_to_half(0x3380_0000, f)), (1, 0));
     assert_eq!(with(FZ, |f| convert::single_to_half(MIN_DENORMAL, f)), (0, IDC));
     assert_eq!(with(0, |f| convert::single_to_half(MIN_DENORMAL, f)), (0, UFC | IXC));
+}
+
+/// Sixteen words of memory at address 0.
+struct Words([u32; 16]);
+
+impl Bus for Words {
+    fn fetch(&mut self, _: u8, _: u32) -> Result<u16, BusFault> {
+        Err(BusFault)
+    }
+
+    fn read(&mut self, _: Master, addr: u32, _: Size) -> Result<u32, BusFault> {
+        self.0.get(addr as usize / 4).copied().ok_or(BusFault)
+    }
+
+    fn write(&mut self, _: Master, addr: u32, _: Size, value: u32) -> Result<(), BusFault> {
+        *self.0.get_mut(addr as usize / 4).ok_or(BusFault)? = value;
+        Ok(())
+    }
+
+    fn send_event(&mut self, _: u8) {}
+
+    fn coprocessor(&mut self, _: u8, _: CpOp) -> Option<CpResult> {
+        None
+    }
+}
+
+#[test]
+fn fixed_point_always_rounds_to_nearest_one_way_and_to_zero_the_other() {
+    let mut core = Core::new(0);
+    let mut bus = Words([0; 16]);
+    // Rounding towards plus infinity in FPSCR changes neither.
+    core.fp.fpscr = rmode(1);
+    // VCVT.F32.U32 s0, s0, #16 of 256 and half a unit in the last place.
+    core.fp.s[0] = 0x0100_0001;
+    assert_eq!(execute(&mut core, &mut bus, 0xEEBB_0AC8), Ok(()));
+    assert_eq!((core.fp.s[0], core.fp.fpscr), (0x4380_0000, rmode(1) | IXC));
+    // VCVT.U32.F32 s0, s0, #1 of 2.75.
+    core.fp.s[0] = 0x4030_0000;
+    assert_eq!(execute(&mut core, &mut bus, 0xEEBF_0AEF), Ok(()));
+    assert_eq!((core.fp.s[0], core.fp.fpscr), (5, rmode(1) | IXC));
+}
+
+#[test]
+fn unpredictable_is_undefined() {
+    let mut core = Core::new(0);
+    let mut bus = Words([0; 16]);
+    for op in [
+        0xEEB0_0A80,           // VMOV imm with bit 7
+        0xEEB5_0A41,           // VCMP with zero and an operand
+        0xEE00_FA10,           // VMOV s0, pc
+        0xEE10_DA10,           // VMOV sp, s0
+        0xEC51_1A10,           // VMOV r1, r1, s0, s1
+        0xEC41_0A3F,           // VMOV s31, s32, r0, r1
+        0xEEE1_FA10,           // VMSR FPSCR, pc
+        0xEEF7_0A10,           // VMRS r0, MVFR0
+        0xED8F_0A00,           // VSTR s0, [pc]
+        0xEC9F_0A01,           // VLDMIA pc, {s0}
+        0xEC91_0A00,           // VLDMIA r1, {}
+        0xECD1_FA02,           // VLDMIA r1, {s31, s32}
+        0xEE30_0B00,           // VADD.F64
+        0xED91_0B40 | 1 << 22, // VLDR d16
+    ] {
+        assert_eq!(execute(&mut core, &mut bus, op), Err(Fault::Undefined), "{op:08x}");
+    }
+}
+
+#[test]
+fn multiple_loads_fault_without_moving_the_base() {
+    let mut core = Core::new(0);
+    let mut bus = Words(std::array::from_fn(|n| n as u32));
+    // VLDMIA r1!, {s0-s3}
+    let load = 0xECB1_0A04;
+    core.set_reg(1, 4);
+    assert_eq!(execute(&mut core, &mut bus, load), Ok(()));
+    assert_eq!((core.reg(1), &core.fp.s[..4]), (20, &[1, 2, 3, 4][..]));
+    core.set_reg(1, 56);
+    assert_eq!(execute(&mut core, &mut bus, load), Err(Fault::BusData(64)));
+    assert_eq!(core.reg(1), 56);
+    core.set_reg(1, 6);
+    assert_eq!(execute(&mut core, &mut bus, load), Err(Fault::Unaligned));
+    assert_eq!(core.reg(1), 6);
 }
