@@ -3,11 +3,11 @@
 //! Promises that a client that comes while another is there waits for it to leave, for as long as a tool needs that closes
 //! and opens again, and is then turned away with a line on stderr; and that nothing a client does ends the bench.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub fn serve(
     handler: impl Fn(TcpStream) -> io::Result<()> + Clone + Send + 'static,
 ) -> JoinHandle<()> {
     thread::spawn(move || {
-        let mut busy = None;
+        let mut busy: Option<Receiver<()>> = None;
         for client in listener.incoming() {
             if stop.load(Ordering::Relaxed) {
                 return;
@@ -37,9 +37,8 @@ pub fn serve(
                 }
             };
             if let Some(left) = busy.take() {
-                let left: std::sync::mpsc::Receiver<()> = left;
                 // The sender is dropped when the client before has left: an error is what is waited for.
-                if left.recv_timeout(PATIENCE) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                if left.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
                     eprintln!("{port}: turned a client away, another one is connected");
                     busy = Some(left);
                     continue;
@@ -49,8 +48,12 @@ pub fn serve(
             busy = Some(left);
             let handler = handler.clone();
             thread::spawn(move || {
-                if let Err(error) = client.set_nodelay(true).and_then(|()| handler(client)) {
-                    eprintln!("{port}: client lost: {error}");
+                match client.set_nodelay(true).and_then(|()| handler(client)) {
+                    // A client that closes while data is on its way to it has left, nothing more.
+                    Err(error) if !matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => {
+                        eprintln!("{port}: client lost: {error}");
+                    }
+                    _ => {}
                 }
                 drop(leaving);
             });

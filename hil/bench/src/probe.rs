@@ -42,6 +42,10 @@ impl Probe {
             Command::Voltage => Reply::Text("3.3V"),
             Command::SetReset(low) => {
                 chip.set_run(!low);
+                if low {
+                    // RUN resets the chip's debug port, its end of the wire included.
+                    self.wire = Wire::new();
+                }
                 Reply::Value(0)
             }
             Command::GetReset => Reply::Value(u64::from(!chip.level(Line::Run))),

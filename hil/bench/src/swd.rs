@@ -140,7 +140,7 @@ enum After {
     Data(Option<Request>),
 }
 
-/// The target's end of the wire. Lives as long as the board: a client that leaves changes nothing on it.
+/// The target's end of the wire. It is new after power-on and after RUN was low; a client that leaves changes nothing on it.
 #[derive(Debug)]
 pub struct Wire {
     phase: Phase,

@@ -1,0 +1,6 @@
+//! The bench through its users' doors: raw TCP clients on the three ports, each test with a bench of its own.
+
+mod chip;
+mod common;
+mod ports;
+mod serial;
