@@ -146,10 +146,11 @@ impl Board {
     fn pace(&self) -> Pace {
         match (self.frozen, &self.capture, &self.wanted) {
             (true, ..) => Pace::Frozen,
-            (false, Some(_), Some(_)) => Pace::Now,
+            // Who holds the board in reset is about to let go: a capture must not be over before that.
+            (false, Some(_), Some(_)) if self.chip.level(Line::Run) => Pace::Now,
             // The client has not come back for more: the slice waits for it, not for the clock.
             (false, Some(_), None) => Pace::Frozen,
-            (false, None, _) => {
+            (false, ..) => {
                 let wait = self.due.saturating_duration_since(WallInstant::now());
                 if wait.is_zero() { Pace::Now } else { Pace::In(wait) }
             }

@@ -83,3 +83,19 @@ fn the_pseudo_terminal_is_uart0() {
         talk(&mut debugger, &mut terminal, text.as_bytes(), b"\x03\x04raw\r\n");
     }
 }
+
+#[test]
+fn a_client_that_leaves_while_time_stands_still_makes_room() {
+    let bench = bench();
+    let mut debugger = Debugger::attach(&bench);
+    uart(&mut debugger);
+    let mut serial = connect(bench.serial);
+    serial.write_all(b"unheard").expect("the bench reads");
+    drop(serial);
+    let mut serial = connect(bench.serial);
+    debugger.write(CORE0, UART0_DR, &[u32::from(b'!')]);
+    debugger.resume();
+    let mut heard = [0];
+    serial.read_exact(&mut heard).expect("the chip talks to the next client");
+    assert_eq!(heard, *b"!");
+}
