@@ -1,4 +1,6 @@
 //! Halting debug: DHCSR, DCRSR, DCRDR, DEMCR, DFSR.
+//!
+//! The DebugMonitor exception is taken for breakpoints and for MON_PEND; its single-stepping (MON_STEP) is not modelled.
 
 use super::nvic::{BUS_FAULT, HARD_FAULT, MEM_MANAGE, SECURE_FAULT, USAGE_FAULT};
 use super::{Core, CoreState};
@@ -33,8 +35,8 @@ const DEMCR_VC_SFERR: u32 = 1 << 11;
 const DEMCR_MON_EN: u32 = 1 << 16;
 pub(super) const DEMCR_MON_PEND: u32 = 1 << 17;
 const DEMCR_TRCENA: u32 = 1 << 24;
-/// Bits that can be written, MON_PEND apart: vector catches, MON_EN, MON_STEP, MON_REQ, TRCENA.
-const DEMCR_WRITABLE: u32 = 0x010d_0ff1;
+/// Bits that can be written, MON_PEND apart: vector catches, MON_EN, MON_REQ (a flag for software), TRCENA.
+const DEMCR_WRITABLE: u32 = 0x0109_0ff1;
 
 #[derive(Clone, Debug)]
 pub(super) struct Debug {

@@ -1,7 +1,7 @@
 //! Exception entry and return, stack frames with lazy floating-point state, faults and their escalation.
 
 use super::fp::arith::FPSCR_MASK;
-use super::nvic::{BUS_FAULT, DEBUG_MONITOR, HARD_FAULT, MEM_MANAGE, NMI, SECURE_FAULT, SVCALL, USAGE_FAULT};
+use super::nvic::{self, BUS_FAULT, DEBUG_MONITOR, HARD_FAULT, MEM_MANAGE, NMI, SECURE_FAULT, SVCALL, USAGE_FAULT};
 use super::{Core, CoreState, Fault, Frame, Sleep, debug, scs};
 use crate::bus::{Bus, BusFault, Master, Size};
 
@@ -373,7 +373,7 @@ impl Core {
         }
         let [r0, r1, r2, r3, r12, lr, pc, retpsr] = words;
         let ipsr = (retpsr & 0x1ff) as u16;
-        if thread != (ipsr == 0) {
+        if thread != (ipsr == 0) || usize::from(ipsr) >= nvic::COUNT {
             return Err(Fault::InvalidPc);
         }
         let mut size = 0x20;

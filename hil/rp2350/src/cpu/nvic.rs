@@ -172,8 +172,11 @@ impl Core {
     /// Level of interrupt line `n` (0..52): a rising edge makes the interrupt pending, and so does a level that is
     /// still high when its handler returns.
     pub fn set_irq(&mut self, n: u16, level: bool) {
+        if n >= IRQ_COUNT {
+            return;
+        }
         let bit = 1u64 << n;
-        if n >= IRQ_COUNT || (self.nvic.level & bit != 0) == level {
+        if (self.nvic.level & bit != 0) == level {
             return;
         }
         self.nvic.level ^= bit;

@@ -85,10 +85,14 @@ impl Core {
         self.apsr() | (it & 3) << 25 | (it >> 2) << 10 | u32::from(self.thumb) << 24 | u32::from(self.special.ipsr)
     }
 
-    /// Writes APSR, EPSR and IPSR, as the debugger can; switches mode if IPSR says so.
+    /// Writes APSR, EPSR and IPSR, as the debugger can; switches mode if IPSR says so. The number of an exception that
+    /// does not exist leaves IPSR as it is.
     pub fn set_xpsr(&mut self, value: u32) {
         self.set_flags_from_psr(value);
-        self.set_mode((value & 0x1ff) as u16, self.special.spsel);
+        let ipsr = (value & 0x1ff) as u16;
+        if usize::from(ipsr) < super::nvic::COUNT {
+            self.set_mode(ipsr, self.special.spsel);
+        }
         self.reevaluate();
     }
 

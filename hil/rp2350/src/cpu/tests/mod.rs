@@ -4,6 +4,7 @@ mod debugging;
 mod exceptions;
 mod faults;
 mod instructions;
+mod robustness;
 mod time;
 
 use super::nvic::Nvic;
