@@ -146,12 +146,13 @@ impl Generator {
         }
     }
 
-    /// An exclusive access finds the monitor set for its address, cleared, or set and cleared.
+    /// An exclusive access finds the monitor set for its address or for another one, 64 bytes away, or cleared.
     fn monitor(&mut self, case: &mut Case, fields: &Fields) {
         const CLREX: [u16; 2] = [0xF3BF, 0x8F2F];
         let n = fields.get('n') as u16;
         let name = self.classes[case.class].name;
-        // LDREXB, LDREXH or LDREX of the same base into a register that is not used again.
+        // LDREXB, LDREXH or LDREX of the same base into a register that is not used again. The LDREX of elsewhere traps
+        // if the base is that of a byte or halfword and not aligned.
         let free =
             (0..13).find(|r| ['n', 't', 'd'].iter().all(|f| fields.get(*f) != *r)).expect("three are taken") as u16;
         let load = match name.as_bytes()[name.len() - 1] {
@@ -159,9 +160,12 @@ impl Generator {
             b'H' => [0xE8D0 | n, free << 12 | 0xF5F],
             _ => [0xE850 | n, free << 12 | 0xF00 | fields.get('i') as u16],
         };
-        let prefix: Vec<u16> = match self.rng.u32(0..4) {
+        let elsewhere = [0xE850 | n, load[1] & 0xF000 | 0xF00 | (fields.get('i') as u16 ^ 0x10)];
+        let prefix: Vec<u16> = match self.rng.u32(0..6) {
             0 => CLREX.into(),
             1 => [load, CLREX].concat(),
+            2 => elsewhere.into(),
+            3 => [load, elsewhere].concat(),
             _ => load.into(),
         };
         case.instructions += prefix.len() as u32 / 2;

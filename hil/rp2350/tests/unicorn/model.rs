@@ -108,8 +108,14 @@ impl Model {
             core.set_debug_reg(n, value);
         }
 
+        // No further than the trap: taking the exception would write its frame to memory.
+        let mut trapped = false;
         for _ in 0..instructions {
             core.step(&mut self.bus);
+            trapped = has_trapped(core);
+            if trapped {
+                break;
+            }
         }
 
         let read = |regsel| core.debug_reg(regsel).expect("every Cortex-M33 has this register");
@@ -119,15 +125,11 @@ impl Model {
             s: std::array::from_fn(|n| read(S0 + n as u8)),
             fpscr: read(FPSCR),
             special: state.special,
-            trapped: core.state() != CoreState::Running || core.xpsr() & 0x1FF != 0,
+            trapped,
         };
         if special {
             let masks = read(MASKS);
             after.special = [read(MSP), read(PSP), masks & 1, masks >> 8 & 0xFF, masks >> 16 & 1, masks >> 24];
-        }
-        for (register, mask) in [(CFSR, !0), (HFSR, !0), (SHCSR, SHCSR_SVCALLPENDED)] {
-            let value = self.core.ppb_read(register, Size::Word).expect("the core answers its own registers");
-            after.trapped |= value & mask != 0;
         }
         after
     }
@@ -139,4 +141,12 @@ fn fresh() -> Core {
     core.ppb_write(CPACR, Size::Word, CPACR_CP10_CP11).expect("CPACR exists");
     core.set_debug_reg(MASKS, FP_ACTIVE << 24);
     core
+}
+
+/// The last instruction raised a fault or called the supervisor.
+fn has_trapped(core: &mut Core) -> bool {
+    core.state() != CoreState::Running
+        || [(CFSR, !0), (HFSR, !0), (SHCSR, SHCSR_SVCALLPENDED)].iter().any(|(register, mask)| {
+            core.ppb_read(*register, Size::Word).expect("the core answers its own registers") & mask != 0
+        })
 }

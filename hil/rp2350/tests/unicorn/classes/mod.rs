@@ -1,7 +1,8 @@
 //! Every encoding class of ARMv8-M Mainline with DSP and FPv5 single precision, by theme.
 //!
-//! Left out: what enters the Non-secure world (BXNS, BLXNS), what sleeps (WFI, WFE), and coprocessors other than the
-//! floating-point unit. Encodings that the architecture calls UNPREDICTABLE are excluded by each class's rules.
+//! Left out: what enters the Non-secure world (BXNS, BLXNS), what sleeps (WFI, WFE), and what works through the System
+//! Control Space, which Unicorn does not have (VLSTM, VLLDM). Encodings that the architecture calls UNPREDICTABLE are
+//! excluded by each class's rules.
 
 mod branch;
 mod dsp;
