@@ -64,6 +64,9 @@ impl Probe {
                 Reply::Value(0)
             }
             Command::SwdIn { bits, parity } => self.swd_in(&mut chip.debug(), bits, parity),
+            Command::JtagOut => Reply::Value(0),
+            // The chip has no JTAG: TDO is pulled up.
+            Command::JtagInOut { bits } => Reply::Value((1 << bits) - 1),
             Command::Access(access) => {
                 let mut dap = chip.debug();
                 let reply = self.access(&mut dap, access);

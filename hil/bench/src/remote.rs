@@ -42,6 +42,10 @@ pub enum Command {
     SwdOut { bits: u8, value: u32, parity: bool },
     /// `Si`, `SI`: sample bits, lowest first, with a parity bit or without.
     SwdIn { bits: u8, parity: bool },
+    /// `JS`, `JR`, `JT`, `HJ`: JTAG without an answer from the target.
+    JtagOut,
+    /// `JN`, `JD`, `Jd`: so many bits through JTAG and back.
+    JtagInOut { bits: u8 },
     /// An access to the target's registers or memory.
     Access(Access),
 }
@@ -91,7 +95,7 @@ pub enum Malformed {
     Length,
     /// A field is not a hexadecimal number, or out of range.
     Parameter,
-    /// A whole group of commands that this probe does not support (JTAG, SPI, target power, RISC-V).
+    /// A whole group of commands that this probe does not support (SPI, target power, ADIv5, RISC-V).
     Unsupported,
 }
 
@@ -260,7 +264,10 @@ fn parse(packet: &[u8]) -> Result<Command, Malformed> {
             fields.end(Command::Access(Access::Adiv5ApRead))
         }
         b"A6" => Ok(Command::Access(adiv6(&mut fields)?)),
-        [b'J' | b'R' | b's', _] | b"GP" | b"Gp" | b"HJ" | b"AA" | b"Am" | b"AM" => Err(Malformed::Unsupported),
+        b"JS" | b"JR" | b"JT" | b"HJ" => Ok(Command::JtagOut),
+        b"JN" => Ok(Command::JtagInOut { bits: 1 }),
+        b"JD" | b"Jd" => Ok(Command::JtagInOut { bits: bit_count(fields.byte()?)? }),
+        [b'R' | b's', _] | b"GP" | b"Gp" | b"AA" | b"Am" | b"AM" => Err(Malformed::Unsupported),
         _ => Err(Malformed::Unknown),
     }
 }

@@ -28,6 +28,16 @@ fn dpidr_comes_through_the_wire() {
 }
 
 #[test]
+fn nothing_answers_on_jtag() {
+    let bench = bench();
+    let mut debugger = Debugger::connect(&bench);
+    assert_eq!(debugger.ask("+#!JS#"), "&K0#");
+    assert_eq!(debugger.ask("!JT051f#"), "&K0#");
+    assert_eq!(debugger.ask("!JD200#"), "&Kffffffff#");
+    assert_eq!(debugger.ask("!JN01#"), "&K1#");
+}
+
+#[test]
 fn the_wire_outlives_its_client() {
     let bench = bench();
     let mut debugger = Debugger::connect(&bench);
