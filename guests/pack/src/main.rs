@@ -23,7 +23,10 @@ enum Verb {
     Build {
         /// For example blinky-rust; all if none is named
         names: Vec<String>,
-        /// Default: target/artefacts/guests in the repository
+        /// Instead, pack guests/fixtures, the guests that misbehave on purpose, into OUT/<fixture>/
+        #[arg(long, conflicts_with_all = ["names", "memory_budget"])]
+        fixtures: bool,
+        /// Default: target/artefacts/guests in the repository, or target/artefacts/fixtures
         #[arg(long)]
         out: Option<PathBuf>,
         /// The repository; default: the one around the current folder
@@ -49,22 +52,13 @@ enum Verb {
         #[arg(long, default_value_t = MEMORY_BUDGET)]
         memory_budget: u64,
     },
-    /// Pack guests/fixtures, the guests that misbehave on purpose, into OUT/<fixture>/
-    Fixtures {
-        /// Default: target/artefacts/fixtures in the repository
-        #[arg(long)]
-        out: Option<PathBuf>,
-        /// The repository; default: the one around the current folder
-        #[arg(long)]
-        root: Option<PathBuf>,
-    },
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().verb {
-        Verb::Build { names, out, root, memory_budget } => build(&names, out, root, memory_budget),
+        Verb::Build { fixtures: true, out, root, .. } => pack_fixtures(out, root),
+        Verb::Build { names, out, root, memory_budget, .. } => build(&names, out, root, memory_budget),
         Verb::Image { file, world, name, out, memory_budget } => image(&file, world, &name, &out, memory_budget),
-        Verb::Fixtures { out, root } => pack_fixtures(out, root),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

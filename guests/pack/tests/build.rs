@@ -1,4 +1,4 @@
-//! `guest-pack build` and `guest-pack fixtures`: this repository's own guests, through their own toolchains. Needs what
+//! `guest-pack build`: this repository's own guests, through their own toolchains. Needs what
 //! `./x setup` sets up.
 
 mod support;
@@ -133,7 +133,7 @@ fn a_guest_that_does_not_build_stops_it() {
 #[test]
 fn fixtures_are_what_they_claim() {
     let out = TempDir::new().unwrap();
-    let told = succeeds(guest_pack().args(["fixtures", "--root"]).arg(root()).arg("--out").arg(out.path()));
+    let told = succeeds(guest_pack().args(["build", "--fixtures", "--root"]).arg(root()).arg("--out").arg(out.path()));
     assert!(told.contains("foreign-import   refused, as it must be: it imports proc_exit"), "{told}");
     assert!(!out.path().join("foreign-import").exists());
 
