@@ -10,6 +10,7 @@
 extern crate alloc;
 
 mod boot;
+mod clocks;
 mod console;
 mod engine_support;
 mod fault;

@@ -1,16 +1,13 @@
 //! A Raspberry Pi Pico 2 as the guest sees it: pins and time.
 
 use cortex_m::peripheral::{DWT, NVIC};
-use rp235x_hal as hal;
 use rp235x_hal::Clock;
 use rp235x_hal::pac::{self, interrupt};
 use rp235x_hal::timer::{CopyableTimer0, Timer};
 use sandhill_runtime::{Board, Error, Stop, Vitals};
 
-use crate::{console, heap, stack};
+use crate::{clocks, console, heap, stack};
 
-/// The crystal of a Pico 2.
-const XOSC_HZ: u32 = 12_000_000;
 /// GPIO 0 and 1 are the console.
 const FIRST_PIN: u32 = 2;
 /// The RP2350A has GPIO 0 to 29.
@@ -37,20 +34,9 @@ impl Pico2 {
     /// Starts the chip and opens the console. Called once.
     pub fn new(vitals: &'static Vitals) -> Self {
         let mut peripherals = pac::Peripherals::take().expect("called once, before anything else takes them");
-        let mut watchdog = hal::Watchdog::new(peripherals.WATCHDOG);
-        let clocks = hal::clocks::init_clocks_and_plls(
-            XOSC_HZ,
-            peripherals.XOSC,
-            peripherals.CLOCKS,
-            peripherals.PLL_SYS,
-            peripherals.PLL_USB,
-            &mut peripherals.RESETS,
-            &mut watchdog,
-        );
-        let Ok(clocks) = clocks else {
-            panic!("clocks: the crystal or a PLL does not start");
-        };
         let resets = &mut peripherals.RESETS;
+        let clocks =
+            clocks::start(peripherals.XOSC, peripherals.PLL_SYS, peripherals.CLOCKS, peripherals.WATCHDOG, resets);
         resets.reset().modify(|_, w| w.io_bank0().clear_bit().pads_bank0().clear_bit());
         loop {
             let done = resets.reset_done().read();

@@ -102,6 +102,6 @@ fn something_else_is_refused() {
 /// The version is written down once more because Wasmtime does not export it.
 #[test]
 fn the_version_is_the_one_in_the_workspace() {
-    let manifest = include_str!("../../../Cargo.toml");
+    let manifest = include_str!("../../../../Cargo.toml");
     assert!(manifest.contains(&format!("wasmtime = {{ version = \"={WASMTIME_VERSION}\"")));
 }
