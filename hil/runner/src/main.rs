@@ -165,13 +165,17 @@ fn judge_file(args: &Judge) -> Result<bool, Error> {
         return Err(Error::EmptyCapture);
     }
     let reset = capture.first_rise(RUN);
-    let window = Window { start_ns: reset.unwrap_or(0), end_ns: capture.end_ns, starts_at_reset: reset.is_some() };
+    let start_ns = reset.unwrap_or(0);
     let mut passed = true;
     for test in &tests.tests {
         let Some(channel) = capture.channel(&test.pin) else {
             let names: Vec<&str> = capture.channels.iter().map(|channel| channel.name.as_str()).collect();
             return Err(refuse(format!("it has no channel {}; it has: {}", test.pin, names.join(", "))));
         };
+        // What a run would have looked at; recordings may be longer.
+        let asked_ns = u64::try_from(test.capture.as_nanos()).unwrap_or(u64::MAX);
+        let end_ns = capture.end_ns.min(start_ns.saturating_add(asked_ns));
+        let window = Window { start_ns, end_ns, starts_at_reset: reset.is_some() };
         let verdict = judge(&channel.edges, window, test);
         passed &= verdict.passed;
         say(&summary(test.subject(), &verdict));
