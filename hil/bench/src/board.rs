@@ -29,8 +29,9 @@ const SERIAL_UART: u8 = 0;
 /// What the serial port delivers to the chip: 115200 baud, 10 bits a byte.
 const SERIAL_BYTES_PER_SECOND: u64 = 11_520;
 
-/// MEM-AP of core 0 (RP2350 datasheet, section 3.5.2) and its registers.
+/// The cores' MEM-APs (RP2350 datasheet, section 3.5.2) and their registers.
 const CORE0_AP: u32 = 0x2000;
+const CORE1_AP: u32 = 0x4000;
 const MEM_AP_TAR: u16 = 0xd04;
 const MEM_AP_DRW: u16 = 0xd0c;
 /// Debug Halting Control and Status Register.
@@ -219,13 +220,12 @@ impl Board {
     fn serve(&mut self, request: Request) {
         match request {
             Request::Probe { command, reply } => {
-                if self.waits_for_halt(&command) {
-                    self.run_ahead();
+                if let Some(slices) = self.waits_for_halt(&command) {
+                    self.run_ahead(slices);
                 }
                 let result = self.probe.execute(&mut self.chip, command);
                 self.collect();
-                // Whether core 0 is halted now is found out when the next slice is tried.
-                self.frozen = false;
+                self.frozen = self.chip.run_until(self.chip.now()) == RunExit::Core0Halted;
                 // The client may be gone by now.
                 let _ = reply.send(result);
             }
@@ -261,8 +261,10 @@ impl Board {
             return;
         };
         let now = self.chip.now();
-        let worthwhile =
-            self.frozen || self.slices_since_samples >= WORTHWHILE_SLICES || capture.waiting(now) >= WORTHWHILE_SAMPLES;
+        let worthwhile = self.frozen
+            || !self.chip.level(Line::Run)
+            || self.slices_since_samples >= WORTHWHILE_SLICES
+            || capture.waiting(now) >= WORTHWHILE_SAMPLES;
         if !worthwhile || capture.waiting(now) == 0 {
             return;
         }
@@ -275,24 +277,29 @@ impl Board {
         }
     }
 
-    /// A debugger that reads core 0's DHCSR waits for it to halt.
-    fn waits_for_halt(&mut self, command: &Command) -> bool {
+    /// A debugger that reads a core's DHCSR waits for it to halt: how many slices it may have to wait.
+    ///
+    /// For core 1 a single one is enough to see a step or a halt through; nothing would end a longer wait early.
+    fn waits_for_halt(&mut self, command: &Command) -> Option<u32> {
         let Command::Access(access) = command else {
-            return false;
+            return None;
         };
-        match *access {
+        let (ap, reads) = match *access {
             Access::MemRead { ap, addr, len, .. } => {
-                ap == CORE0_AP && addr <= DHCSR && u64::from(addr) + len as u64 > u64::from(DHCSR)
+                (ap, addr <= DHCSR && u64::from(addr) + len as u64 > u64::from(DHCSR))
             }
-            Access::ApRead { ap, reg } => {
-                (ap, reg) == (CORE0_AP, MEM_AP_DRW) && self.chip.debug().ap_read(ap, MEM_AP_TAR) == Ok(DHCSR)
-            }
-            _ => false,
+            Access::ApRead { ap, reg: MEM_AP_DRW } => (ap, self.chip.debug().ap_read(ap, MEM_AP_TAR) == Ok(DHCSR)),
+            _ => return None,
+        };
+        match ap {
+            CORE0_AP if reads => Some(SLICES_AHEAD),
+            CORE1_AP if reads => Some(1),
+            _ => None,
         }
     }
 
-    fn run_ahead(&mut self) {
-        for _ in 0..SLICES_AHEAD {
+    fn run_ahead(&mut self, slices: u32) {
+        for _ in 0..slices {
             if !self.slice() {
                 break;
             }
