@@ -1,6 +1,6 @@
-//! FPv5 single precision. Single-precision registers are written `x` and one more bit, so that `dddd` stays free:
-//! `e` is the destination, `f` and `g` are the operands; a letter's five bits are not in order, which does not matter
-//! to a random choice.
+//! FPv5 single precision. Field `e` is the destination register, `f` and `g` are the operands. The fifth bit of a
+//! register number stands where the encoding has it, so a field's value is not always the number: that matters only
+//! where registers are counted, and there the fifth bit is `x`.
 
 use crate::class::{Class, Fields, Kind, Operand, class};
 
