@@ -89,9 +89,8 @@ impl Connection<'_> {
     }
 
     fn line(&mut self, line: &[u8]) -> io::Result<()> {
-        // libsigrok 0.5.2 ends its lines with a zero byte now and then.
         let line = String::from_utf8_lossy(line);
-        let mut words = line.split(|c: char| c.is_whitespace() || c == '\0').filter(|word| !word.is_empty());
+        let mut words = line.split_whitespace();
         let (name, value) = (words.next(), words.next());
         if self.streaming {
             if name == Some("close") {

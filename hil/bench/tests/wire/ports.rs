@@ -68,7 +68,7 @@ fn the_analyser_keeps_its_settings() {
     assert_eq!(analyser.ask("samplerate 4000000"), "ok");
     assert_eq!(analyser.ask("samplerate"), "4000000");
     assert_eq!(analyser.ask("memalloc"), "2147483647");
-    assert_eq!(analyser.ask("sampleunit\0"), "1");
+    assert_eq!(analyser.ask("sampleunit\r"), "1");
     for bad in ["samplerate 9", "samplerate 100000001", "samplerate x", "sampleunit 2", "launch", "get 1"] {
         assert!(analyser.ask(bad).starts_with("error: "), "{bad}");
     }
