@@ -37,7 +37,7 @@ pub(crate) enum Refusal {
 }
 
 fn check(offset: u32, count: u32, unit: u32) -> Result<(), Refusal> {
-    if offset % unit != 0 || count % unit != 0 {
+    if !offset.is_multiple_of(unit) || !count.is_multiple_of(unit) {
         return Err(Refusal::Misaligned);
     }
     match offset.checked_add(count) {

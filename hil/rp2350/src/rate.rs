@@ -76,6 +76,13 @@ impl Period {
         }
     }
 
+    /// How many cycles of `cycle` this is, to the nearest whole one.
+    pub(crate) fn in_cycles_of(self, cycle: Period) -> u32 {
+        let over = u128::from(self.over) * u128::from(cycle.units);
+        let cycles = (u128::from(self.units) * u128::from(cycle.over) + over / 2) / over;
+        cycles.min(u128::from(u32::MAX)) as u32
+    }
+
     /// The time after which `count` periods are complete, rounded up to a whole unit.
     pub(crate) fn time_of(self, count: u64) -> u64 {
         let time = (u128::from(count) * u128::from(self.units)).div_ceil(u128::from(self.over));

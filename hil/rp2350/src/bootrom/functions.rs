@@ -63,10 +63,10 @@ fn error_code(refusal: Refusal) -> i32 {
 pub(crate) fn call(soc: &mut Soc, core: &mut Core, entry: Entry) {
     let id = core.id();
     match entry {
-        Entry::LookupValue | Entry::LookupEntry => {
+        Entry::LookupValue | Entry::LookupRow => {
             let found = super::find(soc.rom(), core.reg(0), core.reg(1));
             let value = match found {
-                Some(at) if entry == Entry::LookupEntry => at,
+                Some(at) if entry == Entry::LookupRow => at,
                 Some(at) => memory::read_half(soc.rom(), at as usize + 4).map_or(0, u32::from),
                 None => {
                     soc.report(id, core.reg(0), What::RomLookup);

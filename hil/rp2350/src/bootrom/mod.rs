@@ -39,7 +39,7 @@ pub(crate) enum Entry {
     /// Where a core sleeps that found nothing to boot: BOOTSEL mode, USB not being modelled.
     Bootsel,
     LookupValue,
-    LookupEntry,
+    LookupRow,
     ConnectInternalFlash,
     FlashExitXip,
     FlashRangeErase,
@@ -61,7 +61,7 @@ const ALL: [(Entry, Option<&[u8; 2]>); 18] = [
     (Entry::Core1Wait, None),
     (Entry::Bootsel, None),
     (Entry::LookupValue, None),
-    (Entry::LookupEntry, None),
+    (Entry::LookupRow, None),
     (Entry::ConnectInternalFlash, Some(b"IF")),
     (Entry::FlashExitXip, Some(b"EX")),
     (Entry::FlashRangeErase, Some(b"RE")),
@@ -86,7 +86,7 @@ impl Entry {
     #[inline]
     pub(crate) fn at(pc: u32) -> Option<Self> {
         let offset = pc.wrapping_sub(ENTRIES);
-        if offset % STRIDE != 0 {
+        if !offset.is_multiple_of(STRIDE) {
             return None;
         }
         ALL.get((offset / STRIDE) as usize).map(|&(entry, _)| entry)
@@ -107,7 +107,7 @@ pub(crate) fn image() -> Box<[u8]> {
     put(0x10, Size::Word, u32::from_le_bytes([b'M', b'u', 2, 2]));
     put(0x14, Size::Half, TABLE);
     put(0x16, Size::Half, Entry::LookupValue.address() | 1);
-    put(0x18, Size::Half, Entry::LookupEntry.address() | 1);
+    put(0x18, Size::Half, Entry::LookupRow.address() | 1);
     for (entry, _) in ALL {
         let code = match entry {
             Entry::Reset => BRANCH_SELF,

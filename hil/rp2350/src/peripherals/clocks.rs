@@ -252,7 +252,7 @@ impl Clocks {
             _ => None,
         };
         self.count_result = rate.map_or(0, |rate| rate.khz_32().min(0x3fff_ffff) as u32);
-        self.count_done = now + (crate::time::UNITS_PER_SECOND / 1_000_000 << self.reg(FC0_INTERVAL));
+        self.count_done = now + ((crate::time::UNITS_PER_SECOND / 1_000_000) << self.reg(FC0_INTERVAL));
     }
 
     fn count_status(&self, now: u64) -> u32 {

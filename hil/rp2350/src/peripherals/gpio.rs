@@ -1,7 +1,8 @@
 //! IO_BANK0 and PADS_BANK0: from the peripherals' wishes to the level of a pin, and back (RP2350 datasheet §9).
 //!
 //! A pin that the chip drives has the chip's level, whatever pulls on it from outside; otherwise an outside driver wins
-//! over the pad's pulls; without either it reads low. Of the functions, SIO and UART drive; the others are reported.
+//! over the pad's pulls; without either it reads low. Of the functions, SIO and UART drive; the others are reported. IRQOVER
+//! is remembered and has no effect.
 
 use crate::diagnostic::What;
 use crate::{Edge, Instant, Line};
@@ -224,12 +225,10 @@ impl Gpio {
             0x000..0x180 if offset & 4 != 0 => self.ctrl[(offset / 8) as usize],
             0x000..0x180 => {
                 let pin = offset / 8;
-                let bit = |levels: u64| (levels >> pin & 1) as u32;
                 let (nibble, pin) = (pin % 8 * 4, pin as usize);
                 let to_processor = (0..2).any(|n| self.status(n, pin / 8) >> nibble & 15 != 0);
                 let in_level = u32::from(self.level >> pin & 1 != 0 && self.pads[pin] & INPUT_ENABLE != 0);
                 let (out, oe) = self.function_output(pin);
-                let _ = bit;
                 u32::from(out) << 9 | u32::from(oe) << 13 | in_level << 17 | u32::from(to_processor) << 26
             }
             // Secure summaries; the Non-secure ones are empty, there being no Non-secure pin.

@@ -98,7 +98,7 @@ impl Psm {
         let first = self.wdsel.trailing_zeros();
         match first {
             0..=STAGE_RESETS => Reach::Everything,
-            ..=STAGE_SIO => Reach::SioAndCores,
+            _ if first <= STAGE_SIO => Reach::SioAndCores,
             _ => Reach::Cores((self.wdsel >> STAGE_PROC0 & 3) as u8),
         }
     }

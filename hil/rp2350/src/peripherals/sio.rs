@@ -51,10 +51,9 @@ impl Sio {
         room
     }
 
-    pub(crate) fn clear_fifos(&mut self) {
-        for side in &mut self.sides {
-            side.inbox.clear();
-        }
+    /// Throws away what `core` has not read.
+    pub(crate) fn drain(&mut self, core: usize) {
+        self.sides[core].inbox.clear();
         self.changed = true;
     }
 

@@ -3,6 +3,8 @@
 use crate::rate::{Counter, Period, Rate};
 
 /// Which tick generator, in the order of the registers.
+pub(crate) const PROC0: usize = 0;
+pub(crate) const PROC1: usize = 1;
 pub(crate) const TIMER0: usize = 2;
 pub(crate) const TIMER1: usize = 3;
 pub(crate) const WATCHDOG: usize = 4;

@@ -1,8 +1,6 @@
 //! From reset to a program, or not: boot ROM, resets, the debugger's requests.
 
-mod common;
-
-use common::*;
+use crate::common::*;
 use rp2350_model::{DapFault, Instant, Line, Rp2350, RunExit};
 
 /// `b .`

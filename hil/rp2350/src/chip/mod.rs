@@ -3,45 +3,19 @@
 //! The order of things is fixed, so that a run is the same however it is cut into [`Rp2350::run_until`] calls: in each cycle
 //! of clk_sys core 0 comes before core 1, and what peripherals do by themselves comes before the cycle it falls into.
 
-use crate::bootrom::{self, Entry, boot, functions};
+mod reset;
+mod rom;
+
+use crate::bootrom;
 use crate::cpu::{Core, CoreState};
 use crate::debug_port::{DebugPort, PortState};
 use crate::diagnostic::{Diagnostic, What};
 use crate::flash::Wear;
 use crate::launch::Launch;
-use crate::peripherals::registers::{HAD_RESCUE, HAD_RUN_LOW, POWMAN_CHIP_RESET, RESCUE_FLAG};
-use crate::peripherals::resets::{self, Reach};
+use crate::peripherals::registers::{HAD_RUN_LOW, POWMAN_CHIP_RESET};
 use crate::soc::{ROM_SIZE, Soc};
 use crate::{Edge, Instant, Line, RunExit};
-
-/// How long the boot ROM takes from reset to the program's first instruction: 2 ms at the ring oscillator's 11 MHz. A choice:
-/// the real time depends on the ring oscillator, the flash and the image.
-const BOOT_CYCLES: u64 = 22_000;
-/// Peripherals that the boot ROM takes out of reset before it starts a program.
-const BOOT_RELEASES: u32 = 1 << resets::IO_QSPI
-    | 1 << resets::PADS_QSPI
-    | 1 << resets::BUSCTRL
-    | 1 << resets::SYSINFO
-    | 1 << resets::SYSCFG
-    | 1 << resets::TBMAN;
-
-/// A boot ROM function at work: the core stays at its entry until `until`.
-#[derive(Clone, Copy)]
-struct RomCall {
-    entry: Entry,
-    until: u64,
-}
-
-/// What to do with a core whose program counter is in ROM.
-#[derive(PartialEq, Eq)]
-enum RomStep {
-    /// Execute the instruction there.
-    Execute,
-    /// Nothing until the function's time is over.
-    Wait,
-    /// Look again: the core is elsewhere.
-    Again,
-}
+use rom::{RomCall, RomStep};
 
 /// The chip on its board: a Raspberry Pi Pico 2.
 pub struct Rp2350 {
@@ -52,6 +26,8 @@ pub struct Rp2350 {
     launch: Launch,
     /// Interrupt lines as the cores have them.
     lines: [u64; 2],
+    /// SysTick's reference, likewise.
+    systick: [Option<u32>; 2],
     /// Instructions before the last reset that made the cores anew.
     instructions_before: [u64; 2],
     next_event: u64,
@@ -74,6 +50,7 @@ impl Rp2350 {
             calls: [None; 2],
             launch: Launch::default(),
             lines: [0; 2],
+            systick: [None; 2],
             instructions_before: [0; 2],
             next_event: u64::MAX,
             run_high: true,
@@ -234,6 +211,10 @@ impl Rp2350 {
                 self.cores[n].reset();
                 self.start_in_rom(n);
             }
+            if self.systick[n] != self.soc.systick[n] {
+                self.systick[n] = self.soc.systick[n];
+                self.cores[n].set_systick_reference(self.systick[n]);
+            }
             let lines = self.soc.irq_lines(n);
             let mut changed = lines ^ self.lines[n];
             self.lines[n] = lines;
@@ -388,141 +369,5 @@ impl Rp2350 {
                 RomStep::Again => {}
             }
         }
-    }
-
-    /// Core `n` is about to execute the ROM's instruction at `pc`: does what the model does there.
-    fn rom(&mut self, n: usize, pc: u32) -> RomStep {
-        let Some(entry) = Entry::at(pc) else {
-            return RomStep::Execute;
-        };
-        match entry {
-            Entry::Bootsel => return RomStep::Execute,
-            Entry::Core1Wait => return self.core1_wait(n),
-            Entry::Reset if n == 1 => {
-                self.cores[1].set_reg(15, Entry::Core1Wait.address());
-                return RomStep::Again;
-            }
-            _ => {}
-        }
-        match self.calls[n] {
-            Some(call) if call.entry == entry => {
-                if self.soc.now < call.until {
-                    return RomStep::Wait;
-                }
-                self.calls[n] = None;
-            }
-            _ => {
-                let cycles = if entry == Entry::Reset { BOOT_CYCLES } else { functions::CALL_CYCLES };
-                let cycles = self.soc.clk_sys.map_or(0, |mut cadence| cadence.steps(cycles));
-                let until = self.soc.now + cycles + functions::duration(&self.cores[n], entry);
-                self.calls[n] = Some(RomCall { entry, until });
-                return RomStep::Wait;
-            }
-        }
-        if entry == Entry::Reset {
-            self.boot();
-            return RomStep::Again;
-        }
-        self.soc.pc[n] = pc;
-        functions::call(&mut self.soc, &mut self.cores[n], entry);
-        RomStep::Execute
-    }
-
-    /// The launch protocol of core 1 (datasheet §5.3).
-    fn core1_wait(&mut self, n: usize) -> RomStep {
-        let Some(word) = self.soc.sio.pop(n) else {
-            return RomStep::Execute;
-        };
-        let (answer, start) = self.launch.take(word);
-        self.soc.sio.push(n, answer);
-        self.soc.signals.event[n ^ 1] = true;
-        self.soc.signals.attention = true;
-        if let Some(start) = start {
-            self.cores[n].start(start.vtor, start.sp, start.pc);
-        }
-        RomStep::Again
-    }
-
-    /// What core 0 does at the end of the boot path.
-    fn boot(&mut self) {
-        let flags = self.soc.powman.get(POWMAN_CHIP_RESET);
-        self.soc.powman.set(POWMAN_CHIP_RESET, flags & !RESCUE_FLAG);
-        let request = boot::take_request(&mut self.soc.watchdog.scratch);
-        let stay = flags & RESCUE_FLAG != 0 || request == boot::Request::Bootsel;
-        let start = match request {
-            _ if stay => None,
-            boot::Request::PcSp { pc, sp } => Some(boot::Start { vtor: 0, sp, pc }),
-            _ => boot::find_image(self.soc.flash.bytes()),
-        };
-        match start {
-            Some(start) => {
-                self.soc.resets.release(BOOT_RELEASES);
-                self.cores[0].start(start.vtor, start.sp, start.pc);
-            }
-            None => self.cores[0].set_reg(15, Entry::Bootsel.address()),
-        }
-    }
-
-    fn start_in_rom(&mut self, n: usize) {
-        self.calls[n] = None;
-        self.cores[n].start(0, bootrom::INITIAL_SP, Entry::Reset.address());
-        if n == 1 {
-            self.launch = Launch::default();
-        }
-    }
-
-    /// A system reset request of either core resets both cores and nothing else; debug registers, peripherals and scratch
-    /// words stay (as the RP2040's does; the datasheet's §7.3 lists no more).
-    pub(crate) fn warm_reset(&mut self) {
-        self.soc.watchdog.reason = 0;
-        self.soc.sio.clear_fifos();
-        for n in 0..2 {
-            self.cores[n].reset();
-            self.start_in_rom(n);
-        }
-        self.soc.signals.attention = true;
-    }
-
-    fn watchdog_reset(&mut self) {
-        match self.soc.psm.watchdog_reach() {
-            Reach::Everything => {
-                self.soc.reset_everything(true);
-                self.reset_cores(3);
-            }
-            Reach::SioAndCores => {
-                self.soc.reset_peripherals(self.soc.resets.wdsel());
-                self.soc.reset_sio();
-                self.reset_cores(3);
-            }
-            Reach::Cores(cores) => {
-                self.soc.reset_peripherals(self.soc.resets.wdsel());
-                self.reset_cores(cores);
-            }
-        }
-    }
-
-    fn reset_cores(&mut self, cores: u8) {
-        for n in (0..2).filter(|n| cores >> n & 1 != 0) {
-            self.cores[n].reset();
-            self.start_in_rom(n);
-        }
-        self.soc.signals.attention = true;
-    }
-
-    /// A reset of the whole chip: also of the cores' debug registers.
-    fn cold_reset(&mut self) {
-        self.soc.reset_everything(false);
-        for n in 0..2 {
-            let old = std::mem::replace(&mut self.cores[n], Core::new(n as u8));
-            self.instructions_before[n] += old.instructions();
-            self.lines[n] = 0;
-            self.start_in_rom(n);
-        }
-    }
-
-    /// The debugger's rescue reset (datasheet §3.5.8): everything but the debug port, and no boot from flash.
-    pub(crate) fn rescue(&mut self) {
-        self.cold_reset();
-        self.soc.powman.set(POWMAN_CHIP_RESET, HAD_RESCUE | RESCUE_FLAG);
     }
 }

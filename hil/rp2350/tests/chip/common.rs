@@ -1,5 +1,4 @@
 //! What the tests share: a tiny image builder and a debugger's first steps.
-#![allow(dead_code)] // each test file is a crate of its own and uses a part
 
 use rp2350_model::{DebugPort, Edge, Instant, Line, Rp2350, RunExit};
 
@@ -97,4 +96,78 @@ pub fn get_reg(port: &mut DebugPort<'_>, reg: u32) -> u32 {
 /// Assembled by hand: words of a literal pool as halfwords.
 pub fn literal(word: u32) -> [u16; 2] {
     [word as u16, (word >> 16) as u16]
+}
+
+pub const RESETS_CLR: u32 = 0x4002_3000;
+pub const RESET_DONE: u32 = 0x4002_0008;
+pub const TIMER0: u32 = 0x400b_0000;
+pub const UART0: u32 = 0x4007_0000;
+pub const SIO: u32 = 0xd000_0000;
+
+pub fn ctrl_of(pin: u32) -> u32 {
+    0x4002_8004 + pin * 8
+}
+
+pub fn pad_of(pin: u32) -> u32 {
+    0x4003_8004 + pin * 4
+}
+
+/// What start-up code does, done by the debugger: crystal, PLL_SYS at 150 MHz, clk_sys and clk_peri from it, a tick of 1 µs,
+/// and pins, UART0 and TIMER0 out of reset.
+pub fn start_clocks(chip: &mut Rp2350) {
+    attach(chip);
+    let mut port = chip.debug();
+    write(&mut port, 0x4004_800c, 47);
+    write(&mut port, 0x4004_8000, 0x00fa_baa0);
+    assert_eq!(read(&mut port, 0x4004_8004) >> 31, 0, "a crystal needs time");
+    write(&mut port, RESETS_CLR, 1 << 6 | 1 << 9 | 1 << 14 | 1 << 23 | 1 << 26);
+    run_for_micros(chip, 1_100);
+    let mut port = chip.debug();
+    assert_eq!(read(&mut port, 0x4004_8004) >> 31, 1, "STABLE");
+    assert_eq!(read(&mut port, RESET_DONE) & (1 << 14 | 1 << 26), 1 << 14 | 1 << 26);
+    write(&mut port, 0x4005_0008, 125);
+    write(&mut port, 0x4005_3004, 0x21);
+    run_for_micros(chip, 200);
+    let mut port = chip.debug();
+    assert_eq!(read(&mut port, 0x4005_0000) >> 31, 1, "LOCK");
+    write(&mut port, 0x4005_000c, 5 << 16 | 2 << 12);
+    write(&mut port, 0x4005_3004, 0x8);
+    write(&mut port, 0x4001_0030, 2);
+    assert_eq!(read(&mut port, 0x4001_0038), 1 << 2, "clk_ref runs from the crystal");
+    write(&mut port, 0x4001_203c, 1);
+    assert_eq!(read(&mut port, 0x4001_0044), 1 << 1, "clk_sys runs from its auxiliary source");
+    write(&mut port, 0x4001_0048, 1 << 11);
+    write(&mut port, 0x4010_801c, 12);
+    write(&mut port, 0x4010_8018, 1);
+    write(&mut port, 0x4010_8034, 12);
+    write(&mut port, 0x4010_8030, 1);
+}
+
+/// Lets SIO drive `pin`.
+pub fn output(port: &mut DebugPort<'_>, pin: u32) {
+    write(port, pad_of(pin), 0x56);
+    write(port, ctrl_of(pin), 5);
+    write(port, SIO + 0x38, 1 << pin);
+}
+
+/// `wfi; b` back.
+pub const IDLE: [u16; 2] = [0xbf30, 0xe7fd];
+
+/// Main idles; the handler of TIMER0's first interrupt toggles GPIO 25 and acknowledges.
+pub fn toggler() -> Vec<u8> {
+    let mut code = IDLE.to_vec();
+    code.extend([
+        0x4803, // ldr r0, [pc, #12] → the first literal
+        0x4904, // ldr r1, [pc, #16]
+        0x6001, // str r1, [r0]
+        0x4804, // ldr r0, [pc, #16]
+        0x2101, // movs r1, #1
+        0x6001, // str r1, [r0]
+        0x4770, // bx lr
+        0xbf00, // nop: aligns the literals
+    ]);
+    code.extend(literal(SIO + 0x28));
+    code.extend(literal(1 << 25));
+    code.extend(literal(TIMER0 + 0x3c));
+    image(&code, &[(16, CODE + 4)])
 }

@@ -1,0 +1,120 @@
+//! What happens while a core's program counter is in the boot ROM.
+
+use super::Rp2350;
+use crate::bootrom::{self, Entry, boot, functions};
+use crate::launch::Launch;
+use crate::peripherals::registers::{POWMAN_CHIP_RESET, RESCUE_FLAG};
+use crate::peripherals::resets;
+
+/// How long the boot ROM takes from reset to the program's first instruction: 2 ms at the ring oscillator's 11 MHz. A choice:
+/// the real time depends on the ring oscillator, the flash and the image.
+const BOOT_CYCLES: u64 = 22_000;
+/// Peripherals that the boot ROM takes out of reset before it starts a program.
+const BOOT_RELEASES: u32 = 1 << resets::IO_QSPI
+    | 1 << resets::PADS_QSPI
+    | 1 << resets::BUSCTRL
+    | 1 << resets::SYSINFO
+    | 1 << resets::SYSCFG
+    | 1 << resets::TBMAN;
+
+/// A boot ROM function at work: the core stays at its entry until `until`.
+#[derive(Clone, Copy)]
+pub(super) struct RomCall {
+    pub(super) entry: Entry,
+    pub(super) until: u64,
+}
+
+/// What to do with a core whose program counter is in ROM.
+#[derive(PartialEq, Eq)]
+pub(super) enum RomStep {
+    /// Execute the instruction there.
+    Execute,
+    /// Nothing until the function's time is over.
+    Wait,
+    /// Look again: the core is elsewhere.
+    Again,
+}
+
+impl Rp2350 {
+    /// Core `n` is about to execute the ROM's instruction at `pc`: does what the model does there.
+    pub(super) fn rom(&mut self, n: usize, pc: u32) -> RomStep {
+        let Some(entry) = Entry::at(pc) else {
+            return RomStep::Execute;
+        };
+        match entry {
+            Entry::Bootsel => return RomStep::Execute,
+            Entry::Core1Wait => return self.core1_wait(n),
+            Entry::Reset if n == 1 => {
+                self.soc.sio.drain(1);
+                self.cores[1].set_reg(15, Entry::Core1Wait.address());
+                return RomStep::Again;
+            }
+            _ => {}
+        }
+        match self.calls[n] {
+            Some(call) if call.entry == entry => {
+                if self.soc.now < call.until {
+                    return RomStep::Wait;
+                }
+                self.calls[n] = None;
+            }
+            _ => {
+                let cycles = if entry == Entry::Reset { BOOT_CYCLES } else { functions::CALL_CYCLES };
+                let cycles = self.soc.clk_sys.map_or(0, |mut cadence| cadence.steps(cycles));
+                let until = self.soc.now + cycles + functions::duration(&self.cores[n], entry);
+                self.calls[n] = Some(RomCall { entry, until });
+                return RomStep::Wait;
+            }
+        }
+        if entry == Entry::Reset {
+            self.boot();
+            return RomStep::Again;
+        }
+        self.soc.pc[n] = pc;
+        functions::call(&mut self.soc, &mut self.cores[n], entry);
+        RomStep::Execute
+    }
+
+    /// The launch protocol of core 1 (datasheet §5.3).
+    fn core1_wait(&mut self, n: usize) -> RomStep {
+        let Some(word) = self.soc.sio.pop(n) else {
+            return RomStep::Execute;
+        };
+        let (answer, start) = self.launch.take(word);
+        self.soc.sio.push(n, answer);
+        self.soc.signals.event[n ^ 1] = true;
+        self.soc.signals.attention = true;
+        if let Some(start) = start {
+            self.cores[n].start(start.vtor, start.sp, start.pc);
+        }
+        RomStep::Again
+    }
+
+    /// What core 0 does at the end of the boot path.
+    fn boot(&mut self) {
+        let flags = self.soc.powman.get(POWMAN_CHIP_RESET);
+        self.soc.powman.set(POWMAN_CHIP_RESET, flags & !RESCUE_FLAG);
+        let request = boot::take_request(&mut self.soc.watchdog.scratch);
+        let stay = flags & RESCUE_FLAG != 0 || request == boot::Request::Bootsel;
+        let start = match request {
+            _ if stay => None,
+            boot::Request::PcSp { pc, sp } => Some(boot::Start { vtor: 0, sp, pc }),
+            _ => boot::find_image(self.soc.flash.bytes()),
+        };
+        match start {
+            Some(start) => {
+                self.soc.resets.release(BOOT_RELEASES);
+                self.cores[0].start(start.vtor, start.sp, start.pc);
+            }
+            None => self.cores[0].set_reg(15, Entry::Bootsel.address()),
+        }
+    }
+
+    pub(super) fn start_in_rom(&mut self, n: usize) {
+        self.calls[n] = None;
+        self.cores[n].start(0, bootrom::INITIAL_SP, Entry::Reset.address());
+        if n == 1 {
+            self.launch = Launch::default();
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! Everything around the cores: memories, peripherals, and the bus that connects them (RP2350 datasheet §2).
+//!
+//! It promises each core the same answer at the same time; it leaves it to `chip` to let time pass, to carry interrupt
+//! lines to the cores and to do what a reset does to them.
+
+mod bus;
+
+use crate::diagnostic::{Diagnostic, Diagnostics, What};
+use crate::flash::Flash;
+use crate::peripherals::clocks::Clocks;
+use crate::peripherals::gpio::Gpio;
+use crate::peripherals::oscillators::{Oscillators, Pll};
+use crate::peripherals::registers::{self, RegisterFile};
+use crate::peripherals::resets::{self, Psm, Resets};
+use crate::peripherals::sio::Sio;
+use crate::peripherals::ticks::{self, Ticks};
+use crate::peripherals::timer::Timer;
+use crate::peripherals::uart::{TxEdge, Uart};
+use crate::peripherals::watchdog::Watchdog;
+use crate::rate::Cadence;
+use crate::time::Instant;
+
+pub(crate) const ROM_SIZE: u32 = 32 * 1024;
+pub(crate) const FLASH_BASE: u32 = 0x1000_0000;
+pub(crate) const SRAM_BASE: u32 = 0x2000_0000;
+const SRAM_SIZE: usize = 520 * 1024;
+const BOOTRAM_SIZE: usize = 1024;
+const APB_BASE: u32 = 0x4000_0000;
+const SIO_BASE: u32 = 0xd000_0000;
+const SIO_END: u32 = 0xd000_0200;
+/// How many writes of one instruction are remembered for the other core's exclusive monitor: the most that one stores.
+const WRITES: usize = 32;
+
+/// The addresses written by the last instruction, while both cores run.
+pub(crate) struct Writes {
+    pub(crate) tracked: bool,
+    addresses: [u32; WRITES],
+    count: usize,
+}
+
+impl Writes {
+    fn note(&mut self, address: u32) {
+        self.addresses[self.count % WRITES] = address;
+        self.count += 1;
+    }
+
+    pub(crate) fn take(&mut self) -> &[u32] {
+        let count = std::mem::take(&mut self.count).min(WRITES);
+        &self.addresses[..count]
+    }
+}
+
+/// What happened on the bus that `chip` must carry on to the cores.
+#[derive(Default)]
+pub(crate) struct Signals {
+    /// Interrupt lines or times of events may have changed.
+    pub(crate) attention: bool,
+    /// SEV, for the core of each index.
+    pub(crate) event: [bool; 2],
+    /// Cores that come out of being forced off.
+    pub(crate) released: u8,
+    /// The watchdog bites, or `reboot` of the boot ROM is due.
+    pub(crate) watchdog_reset: bool,
+    /// Writes that another core's exclusive monitor must see, made by the debugger.
+    pub(crate) debugger_write: Option<u32>,
+}
+
+pub(crate) struct Soc {
+    /// Start of the present clk_sys cycle, in time units.
+    pub(crate) now: u64,
+    /// clk_sys; `None` while it stands still.
+    pub(crate) clk_sys: Option<Cadence>,
+    pub(crate) signals: Signals,
+    pub(crate) writes: Writes,
+    /// Program counters of the instructions in execution, for diagnostics.
+    pub(crate) pc: [u32; 2],
+    pub(crate) diagnostics: Diagnostics,
+    rom: Box<[u8]>,
+    pub(crate) sram: Box<[u8]>,
+    pub(crate) flash: Flash,
+    bootram: [u8; BOOTRAM_SIZE],
+    pub(crate) clocks: Clocks,
+    pub(crate) oscillators: Oscillators,
+    pub(crate) resets: Resets,
+    pub(crate) psm: Psm,
+    pub(crate) ticks: Ticks,
+    pub(crate) timers: [Timer; 2],
+    pub(crate) watchdog: Watchdog,
+    /// When `reboot` of the boot ROM resets the chip.
+    pub(crate) reboot_at: Option<u64>,
+    pub(crate) uarts: [Uart; 2],
+    pub(crate) gpio: Gpio,
+    pub(crate) sio: Sio,
+    pub(crate) powman: RegisterFile,
+    sysinfo: RegisterFile,
+    syscfg: RegisterFile,
+    accessctrl: RegisterFile,
+    busctrl: RegisterFile,
+    tbman: RegisterFile,
+    pads_qspi: RegisterFile,
+    io_qspi: RegisterFile,
+    bootlocks: RegisterFile,
+    /// clk_sys cycles of SysTick's reference tick, for each core.
+    pub(crate) systick: [Option<u32>; 2],
+    tx_edges: Vec<TxEdge>,
+}
+
+impl Soc {
+    pub(crate) fn new(rom: Box<[u8]>) -> Self {
+        let mut powman = RegisterFile::powman();
+        powman.set(registers::POWMAN_CHIP_RESET, registers::HAD_POR);
+        let mut soc = Self {
+            now: 0,
+            clk_sys: None,
+            signals: Signals::default(),
+            writes: Writes { tracked: false, addresses: [0; WRITES], count: 0 },
+            pc: [0; 2],
+            diagnostics: Diagnostics::default(),
+            rom,
+            sram: vec![0; SRAM_SIZE].into_boxed_slice(),
+            flash: Flash::new(),
+            bootram: [0; BOOTRAM_SIZE],
+            clocks: Clocks::new(),
+            oscillators: Oscillators::new(),
+            resets: Resets::new(),
+            psm: Psm::default(),
+            ticks: Ticks::new(),
+            timers: [Timer::new(), Timer::new()],
+            watchdog: Watchdog::new(),
+            reboot_at: None,
+            uarts: [Uart::new(), Uart::new()],
+            gpio: Gpio::new(),
+            sio: Sio::default(),
+            powman,
+            sysinfo: RegisterFile::sysinfo(),
+            syscfg: RegisterFile::syscfg(),
+            accessctrl: RegisterFile::accessctrl(),
+            busctrl: RegisterFile::busctrl(),
+            tbman: RegisterFile::tbman(),
+            pads_qspi: RegisterFile::pads_qspi(),
+            io_qspi: RegisterFile::io_qspi(),
+            bootlocks: RegisterFile::bootram(),
+            systick: [None; 2],
+            tx_edges: Vec::new(),
+        };
+        soc.clocks_changed();
+        soc
+    }
+
+    /// Resets all but memories, pads' outside, and what the arguments keep: the watchdog's memory of a watchdog reset.
+    pub(crate) fn reset_everything(&mut self, keep_watchdog: bool) {
+        self.reset_peripherals(resets::ALL);
+        self.resets = Resets::new();
+        self.psm = Psm::default();
+        self.clocks = Clocks::new();
+        self.oscillators = Oscillators::new();
+        self.ticks = Ticks::new();
+        if keep_watchdog {
+            self.watchdog.soft_reset();
+        } else {
+            self.watchdog = Watchdog::new();
+            self.powman = RegisterFile::powman();
+        }
+        self.reboot_at = None;
+        self.accessctrl.reset();
+        self.bootlocks.reset();
+        self.reset_sio();
+        self.clocks_changed();
+    }
+
+    pub(crate) fn reset_sio(&mut self) {
+        self.sio = Sio::default();
+        self.gpio.sio_out = 0;
+        self.gpio.sio_oe = 0;
+        self.gpio.update(self.now, u64::MAX);
+        self.signals.attention = true;
+    }
+
+    /// Puts the registers of these peripherals (RESETS' bits) back to their reset values.
+    pub(crate) fn reset_peripherals(&mut self, mask: u32) {
+        let has = |peripheral: u32| mask >> peripheral & 1 != 0;
+        for (n, bit) in [resets::PLL_SYS, resets::PLL_USB].into_iter().enumerate() {
+            if has(bit) {
+                self.oscillators.pll[n] = Pll::new();
+            }
+        }
+        for (n, bit) in [resets::TIMER0, resets::TIMER1].into_iter().enumerate() {
+            if has(bit) {
+                self.timers[n] = Timer::new();
+            }
+        }
+        for (n, bit) in [resets::UART0, resets::UART1].into_iter().enumerate() {
+            if has(bit) {
+                self.uarts[n].reset();
+                self.gpio.update_uart(self.now, n, true);
+            }
+        }
+        if has(resets::IO_BANK0) {
+            self.gpio.reset_io(self.now);
+        }
+        if has(resets::PADS_BANK0) {
+            self.gpio.reset_pads(self.now);
+        }
+        for (bit, file) in [
+            (resets::SYSINFO, &mut self.sysinfo),
+            (resets::SYSCFG, &mut self.syscfg),
+            (resets::BUSCTRL, &mut self.busctrl),
+            (resets::TBMAN, &mut self.tbman),
+            (resets::PADS_QSPI, &mut self.pads_qspi),
+            (resets::IO_QSPI, &mut self.io_qspi),
+        ] {
+            if has(bit) {
+                file.reset();
+            }
+        }
+        self.clocks_changed();
+    }
+
+    /// Tells every clocked block its clock anew.
+    pub(crate) fn clocks_changed(&mut self) {
+        let now = self.now;
+        self.clocks.follow_muxes(&self.oscillators);
+        let clk_sys = self.clocks.clk_sys(&self.oscillators).map(|rate| rate.period(1));
+        if self.clk_sys.map(|cadence| cadence.period()) != clk_sys {
+            self.clk_sys = clk_sys.map(Cadence::new);
+        }
+        self.ticks.set_clk_ref(now, self.clocks.clk_ref(&self.oscillators));
+        for (timer, which) in self.timers.iter_mut().zip([ticks::TIMER0, ticks::TIMER1]) {
+            timer.set_periods(now, self.ticks.period(which), clk_sys);
+        }
+        self.watchdog.set_period(now, self.ticks.period(ticks::WATCHDOG));
+        for (n, which) in [ticks::PROC0, ticks::PROC1].into_iter().enumerate() {
+            let tick = self.ticks.period(which);
+            self.systick[n] = tick.zip(clk_sys).map(|(tick, cycle)| tick.in_cycles_of(cycle));
+        }
+        let clk_peri = self.clocks.clk_peri(&self.oscillators);
+        for uart in &mut self.uarts {
+            uart.set_clk_peri(clk_peri);
+        }
+        self.signals.attention = true;
+    }
+
+    pub(crate) fn rom(&self) -> &[u8] {
+        &self.rom
+    }
+
+    /// When something happens next without a core's doing.
+    pub(crate) fn next_event(&self) -> u64 {
+        self.timers[0]
+            .next_event()
+            .min(self.timers[1].next_event())
+            .min(self.uarts[0].next_event())
+            .min(self.uarts[1].next_event())
+            .min(self.watchdog.next_event())
+            .min(self.reboot_at.unwrap_or(u64::MAX))
+    }
+
+    /// Lets everything happen that is due.
+    pub(crate) fn service(&mut self) {
+        let now = self.now;
+        for timer in &mut self.timers {
+            timer.service(now);
+        }
+        for n in 0..2 {
+            let mut edges = std::mem::take(&mut self.tx_edges);
+            self.uarts[n].service(now, &mut edges);
+            for edge in edges.drain(..) {
+                self.gpio.update_uart(edge.at, n, edge.high);
+            }
+            self.tx_edges = edges;
+        }
+        if self.watchdog.service(now) || self.reboot_at.is_some_and(|at| at <= now) {
+            self.reboot_at = None;
+            self.signals.watchdog_reset = true;
+        }
+    }
+
+    /// The interrupt lines of a core (datasheet §3.2).
+    pub(crate) fn irq_lines(&self, core: usize) -> u64 {
+        let (fifo, bell) = self.sio.irq(core);
+        u64::from(self.timers[0].irq())
+            | u64::from(self.timers[1].irq()) << 4
+            | u64::from(self.gpio.irq(core)) << 21
+            | u64::from(fifo) << 25
+            | u64::from(bell) << 26
+            | u64::from(self.uarts[0].irq()) << 33
+            | u64::from(self.uarts[1].irq()) << 34
+    }
+
+    #[cold]
+    pub(crate) fn report(&mut self, core: u8, address: u32, what: What) {
+        let pc = self.pc[usize::from(core & 1)];
+        let at = Instant::from_units(self.now);
+        self.diagnostics.report(Diagnostic { at, core, pc, address, what, count: 1 });
+    }
+}

@@ -1,0 +1,7 @@
+//! The chip through its public API: what a bench sees of it.
+
+mod boot;
+mod common;
+mod debug_port;
+mod flash;
+mod peripherals;

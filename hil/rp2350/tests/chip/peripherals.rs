@@ -1,0 +1,319 @@
+//! Clocks, timers, UART, pins, watchdog and the second core, through registers and what comes out of the chip.
+
+use crate::common::*;
+use rp2350_model::{AccessSize, DapFault, Rp2350, What};
+
+/// clk_sys at 150 MHz, in time units.
+const CYCLE: u64 = 80;
+/// 115200 baud from 150 MHz: 81 + 24/64, sixteen times oversampled.
+const BIT: u64 = 104_160;
+
+fn ready(image: &[u8]) -> Rp2350 {
+    let mut chip = board(image);
+    run_for_micros(&mut chip, 3_000);
+    start_clocks(&mut chip);
+    edges(&mut chip);
+    chip
+}
+
+#[test]
+fn clk_sys_follows_the_registers() {
+    let mut chip = ready(&image(&[0xe7fe], &[]));
+    run_for_micros(&mut chip, 10);
+    let before = (chip.now().units(), chip.instructions(0));
+    run_for_micros(&mut chip, 1_000);
+    let (time, instructions) = (chip.now().units() - before.0, chip.instructions(0) - before.1);
+    assert_eq!(instructions, time / CYCLE);
+    assert_eq!(time % CYCLE, 0);
+
+    let mut port = chip.debug();
+    // The frequency counter on clk_sys, then the same with a divider of 1.5.
+    write(&mut port, 0x4001_00a0, 9);
+    run_for_micros(&mut chip, 300);
+    let mut port = chip.debug();
+    assert_eq!(read(&mut port, 0x4001_00a4) & 0x11, 0x11, "DONE and PASS");
+    assert_eq!(read(&mut port, 0x4001_00a8), 150_000 << 5);
+    write(&mut port, 0x4001_0040, 0x0001_8000);
+    let before = (chip.now().units(), chip.instructions(0));
+    run_for_micros(&mut chip, 1_000);
+    let (time, instructions) = (chip.now().units() - before.0, chip.instructions(0) - before.1);
+    assert!(instructions.abs_diff(time / 120) <= 1);
+    assert_eq!(chip.take_diagnostics(), []);
+}
+
+#[test]
+fn an_alarm_wakes_the_core_at_its_time() {
+    let mut chip = ready(&toggler());
+    let mut port = chip.debug();
+    output(&mut port, 25);
+    write(&mut port, 0xe000_e100, 1);
+    write(&mut port, TIMER0 + 0x40, 1);
+    let start = read(&mut port, TIMER0 + 0x28);
+    let mut previous = None;
+    // The alarms come a little before the end of each span.
+    run_for_micros(&mut chip, 10);
+    for n in 1..=4 {
+        write(&mut chip.debug(), TIMER0 + 0x10, start + n * 250_000);
+        run_for_micros(&mut chip, 250_000);
+        let edge = edges_of(&mut chip, 25);
+        assert_eq!(edge.len(), 1, "one toggle an alarm");
+        assert_eq!(edge[0].1, n % 2 == 1);
+        if let Some(previous) = previous.replace(edge[0].0) {
+            assert_eq!(edge[0].0 - previous, 250_000 * UNITS_PER_MICROSECOND);
+        }
+    }
+    let mut port = chip.debug();
+    assert_eq!(read(&mut port, TIMER0 + 0x3c), 0, "the handler acknowledged");
+    assert_eq!(read(&mut port, TIMER0 + 0x20), 0, "a fired alarm is not armed");
+}
+
+#[test]
+fn a_timer_counts_latches_pauses_and_is_set() {
+    let mut chip = ready(&image(&IDLE, &[]));
+    let mut port = chip.debug();
+    write(&mut port, TIMER0 + 4, 0xffff_fff0);
+    write(&mut port, TIMER0, 7);
+    run_for_micros(&mut chip, 20);
+    let mut port = chip.debug();
+    let low = read(&mut port, TIMER0 + 0xc);
+    assert!((3..=5).contains(&low), "{low}");
+    assert_eq!(read(&mut port, TIMER0 + 8), 8, "the high word belongs to the low one read before");
+    write(&mut port, TIMER0 + 0x30, 1);
+    let paused = read(&mut port, TIMER0 + 0x28);
+    run_for_micros(&mut chip, 100);
+    let mut port = chip.debug();
+    assert_eq!(read(&mut port, TIMER0 + 0x28), paused);
+    // In reset it forgets, and answers nothing.
+    write(&mut port, 0x4002_2000, 1 << 23);
+    assert_eq!(read(&mut port, TIMER0 + 0x28), 0);
+    assert_eq!(chip.take_diagnostics()[0].what, What::InReset);
+}
+
+#[test]
+fn a_uart_sends_bits_at_their_times() {
+    let mut chip = ready(&image(&IDLE, &[]));
+    let mut port = chip.debug();
+    write(&mut port, pad_of(0), 0x56);
+    write(&mut port, ctrl_of(0), 2);
+    write(&mut port, UART0 + 0x24, 81);
+    write(&mut port, UART0 + 0x28, 24);
+    write(&mut port, UART0 + 0x2c, 0x70);
+    write(&mut port, UART0 + 0x30, 0x301);
+    assert!(chip.level(rp2350_model::Line::Pin(0)), "an idle line is high");
+    edges(&mut chip);
+    let start = chip.now().units();
+    write(&mut chip.debug(), UART0, u32::from(b'U'));
+    write(&mut chip.debug(), UART0, 0xff);
+    assert_eq!(read(&mut chip.debug(), UART0 + 0x18) & 0x88, 0x08, "busy, one byte waits");
+    run_for_micros(&mut chip, 86);
+    let mut sent = Vec::new();
+    chip.uart_take(0, &mut sent);
+    assert_eq!(sent, [], "not before its stop bit ended");
+    run_for_micros(&mut chip, 200);
+    chip.uart_take(0, &mut sent);
+    assert_eq!(sent, [b'U', 0xff]);
+    let mut expected: Vec<_> = (0..10).map(|bit| (start + bit * BIT, bit % 2 == 1)).collect();
+    expected.extend([(start + 10 * BIT, false), (start + 11 * BIT, true)]);
+    assert_eq!(edges_of(&mut chip, 0), expected);
+    assert_eq!(read(&mut chip.debug(), UART0 + 0x18) & 0x88, 0x80);
+}
+
+#[test]
+fn a_uart_receives_bytes_one_frame_after_the_other() {
+    let mut chip = ready(&image(&IDLE, &[]));
+    let mut port = chip.debug();
+    write(&mut port, UART0 + 0x24, 81);
+    write(&mut port, UART0 + 0x28, 24);
+    write(&mut port, UART0 + 0x2c, 0x70);
+    write(&mut port, UART0 + 0x30, 0x301);
+    chip.uart_give(0, b"hi");
+    run_for_micros(&mut chip, 86);
+    assert_eq!(read(&mut chip.debug(), UART0 + 0x18) & 0x10, 0x10, "RXFE");
+    run_for_micros(&mut chip, 87);
+    let mut port = chip.debug();
+    assert_eq!(read(&mut port, UART0), u32::from(b'h'));
+    assert_eq!(read(&mut port, UART0 + 0x18) & 0x10, 0x10, "the second is still on its way");
+    run_for_micros(&mut chip, 2);
+    assert_eq!(read(&mut chip.debug(), UART0), u32::from(b'i'));
+    // One byte more than fits is lost, and said so.
+    chip.uart_give(0, &[0x55; 33]);
+    run_for_micros(&mut chip, 3_500);
+    let mut port = chip.debug();
+    assert_eq!(read(&mut port, UART0 + 0x3c) & 0x450, 0x450, "overrun, timeout and level");
+    assert_eq!(read(&mut port, UART0 + 0x18) & 0x40, 0x40, "RXFF");
+}
+
+#[test]
+fn a_pin_is_resolved_from_all_that_acts_on_it() {
+    let mut chip = ready(&image(&IDLE, &[]));
+    let high = |chip: &mut Rp2350| chip.level(rp2350_model::Line::Pin(5));
+    let seen = |chip: &mut Rp2350| read(&mut chip.debug(), SIO + 4) >> 5 & 1;
+    // Pulled down at reset, and its input off.
+    assert!(!high(&mut chip));
+    chip.drive(5, Some(true));
+    assert!(high(&mut chip));
+    assert_eq!(seen(&mut chip), 0);
+    write(&mut chip.debug(), pad_of(5), 0x5a);
+    assert_eq!(seen(&mut chip), 1);
+    // Inverted on the way in.
+    write(&mut chip.debug(), ctrl_of(5), 1 << 16 | 31);
+    assert_eq!(seen(&mut chip), 0);
+    chip.drive(5, Some(false));
+    assert!(!high(&mut chip));
+    chip.drive(5, None);
+    assert!(high(&mut chip), "the pull-up");
+    // The chip's own driver wins; its output is inverted.
+    let mut port = chip.debug();
+    output(&mut port, 5);
+    assert!(!high(&mut chip));
+    write(&mut chip.debug(), ctrl_of(5), 1 << 12 | 5);
+    assert!(high(&mut chip));
+    // Isolated, it keeps what it had.
+    write(&mut chip.debug(), pad_of(5), 0x156);
+    write(&mut chip.debug(), ctrl_of(5), 5);
+    assert!(high(&mut chip));
+    write(&mut chip.debug(), pad_of(5), 0x56);
+    assert!(!high(&mut chip));
+    // Edges latch until they are cleared: GPIO 5's nibble in INTR0.
+    write(&mut chip.debug(), 0x4002_8230, u32::MAX);
+    write(&mut chip.debug(), SIO + 0x18, 1 << 5);
+    assert_eq!(read(&mut chip.debug(), 0x4002_8230) >> 20 & 15, 0b1010);
+    write(&mut chip.debug(), 0x4002_8230, 8 << 20);
+    assert_eq!(read(&mut chip.debug(), 0x4002_8230) >> 20 & 15, 0b0010);
+    // A function that the model does not have is reported, and drives nothing.
+    write(&mut chip.debug(), ctrl_of(5), 4);
+    assert!(!high(&mut chip));
+    assert_eq!(chip.take_diagnostics()[0].what, What::PinFunction);
+}
+
+#[test]
+fn the_watchdog_resets_the_chip_and_remembers() {
+    let mut chip = ready(&image(&IDLE, &[]));
+    let mut port = chip.debug();
+    output(&mut port, 25);
+    write(&mut port, SIO + 0x18, 1 << 25);
+    write(&mut port, 0x4001_8008, 0x01ff_fff3);
+    write(&mut port, 0x400d_800c, 0xcafe);
+    write(&mut port, 0x400d_8004, 1_000);
+    write(&mut port, 0x400d_8000, 1 << 30);
+    run_for_micros(&mut chip, 998);
+    assert!(chip.level(rp2350_model::Line::Pin(25)));
+    write(&mut chip.debug(), 0x400d_8004, 1_000);
+    run_for_micros(&mut chip, 998);
+    assert!(chip.level(rp2350_model::Line::Pin(25)), "it was fed");
+    run_for_micros(&mut chip, 3);
+    assert!(!chip.level(rp2350_model::Line::Pin(25)), "the pin floats");
+    let mut port = chip.debug();
+    assert_eq!(read(&mut port, 0x400d_8008), 1, "REASON: the timer");
+    assert_eq!(read(&mut port, 0x400d_800c), 0xcafe);
+    assert_eq!(read(&mut port, 0x4002_0000), 0x1fff_ffff, "everything is held in reset again");
+    run_for_micros(&mut chip, 5_000);
+    let mut port = chip.debug();
+    halt(&mut port);
+    assert!(get_reg(&mut port, 15) >= CODE, "the image was booted again");
+}
+
+#[test]
+fn core_1_is_launched_through_the_fifo() {
+    // Core 0 signals events for ever; core 1 is to count in r0.
+    let mut chip = board(&image(&[0xbf40, 0xe7fd, 0x3001, 0xe7fd], &[]));
+    run_for_micros(&mut chip, 3_000);
+    assert!(chip.instructions(1) > 0, "it waits in the boot ROM");
+    attach(&mut chip);
+    for word in [0, 0, 1, FLASH, SRAM + 0x1000, CODE + 5] {
+        write(&mut chip.debug(), SIO + 0x54, word);
+        run_for_micros(&mut chip, 10);
+        let mut port = chip.debug();
+        assert_eq!(read(&mut port, SIO + 0x50) & 1, 1, "an answer waits");
+        assert_eq!(read(&mut port, SIO + 0x58), word);
+    }
+    let before = chip.instructions(1);
+    run_for_micros(&mut chip, 1_000);
+    assert_eq!(chip.instructions(1) - before, 11_000);
+    let mut cpuid = [0; 4];
+    chip.debug().mem_read(AP1, CSW, SIO, &mut cpuid).expect("readable");
+    assert_eq!(cpuid, [1, 0, 0, 0]);
+}
+
+#[test]
+fn spinlocks_and_doorbells_belong_to_both_cores() {
+    let mut chip = board(&image(&IDLE, &[]));
+    run_for_micros(&mut chip, 3_000);
+    attach(&mut chip);
+    let mut port = chip.debug();
+    assert_eq!(read(&mut port, SIO + 0x17c), 1 << 31);
+    assert_eq!(read(&mut port, SIO + 0x17c), 0, "it is taken");
+    assert_eq!(read(&mut port, SIO + 0x5c), 1 << 31);
+    write(&mut port, SIO + 0x17c, 0);
+    assert_eq!(read(&mut port, SIO + 0x17c), 1 << 31);
+    write(&mut port, SIO + 0x180, 5);
+    let mut bells = [0; 4];
+    port.mem_read(AP1, CSW, SIO + 0x188, &mut bells).expect("readable");
+    assert_eq!(bells, [5, 0, 0, 0]);
+    assert_eq!(read(&mut port, SIO + 0x188), 0);
+}
+
+#[test]
+fn what_is_not_there_is_said_and_never_read_as_zero() {
+    let mut chip = board(&image(&IDLE, &[]));
+    run_for_micros(&mut chip, 3_000);
+    attach(&mut chip);
+    let mut word = [0; 4];
+    for (addr, what) in [
+        (0x5000_0000, What::UnmodelledRead),
+        (0x4009_0000, What::UnmodelledRead),
+        (0x2008_2000, What::UnmodelledRead),
+        (0x1040_0000, What::UnmodelledRead),
+        (0x0000_8000, What::UnmodelledRead),
+    ] {
+        let mut port = chip.debug();
+        assert_eq!(port.mem_read(AP0, CSW, addr, &mut word), Err(DapFault::Fault), "{addr:#x}");
+        port.dp_write(0, 4).expect("ABORT");
+        let said = chip.take_diagnostics();
+        assert_eq!((said[0].what, said[0].address, said[0].count), (what, addr, 1));
+    }
+    let mut port = chip.debug();
+    assert_eq!(port.mem_write(AP0, CSW, AccessSize::Word, FLASH, &[0; 4]), Err(DapFault::Fault));
+    port.dp_write(0, 4).expect("ABORT");
+    assert_eq!(read(&mut port, SIO + 0x80), 0);
+    let said: Vec<_> = chip.take_diagnostics().into_iter().map(|said| said.what).collect();
+    assert_eq!(said, [What::FlashWrite, What::ReservedRead]);
+}
+
+#[test]
+fn flash_is_seen_through_its_aliases() {
+    let mut chip = board(&image(&IDLE, &[]));
+    run_for_micros(&mut chip, 3_000);
+    attach(&mut chip);
+    let mut port = chip.debug();
+    for base in [0x1000_0000, 0x1400_0000, 0x1c00_0000] {
+        assert_eq!(read(&mut port, base), SRAM + 0x8_0000);
+    }
+}
+
+/// However a span of time is cut, the same happens in it at the same time.
+#[test]
+fn a_run_is_the_same_however_it_is_cut() {
+    let run = |slices: &[u64]| {
+        let mut chip = ready(&toggler());
+        let mut port = chip.debug();
+        output(&mut port, 25);
+        write(&mut port, 0xe000_e100, 1);
+        write(&mut port, TIMER0 + 0x40, 1);
+        let start = read(&mut port, TIMER0 + 0x28);
+        write(&mut port, TIMER0 + 0x10, start + 1_234);
+        let end = chip.now().units() + 3_000 * UNITS_PER_MICROSECOND;
+        for slice in slices.iter().cycle() {
+            let next = (chip.now().units() + slice).min(end);
+            chip.run_until(rp2350_model::Instant::from_units(next));
+            if chip.now().units() >= end {
+                break;
+            }
+        }
+        (edges(&mut chip), chip.now(), chip.instructions(0), chip.instructions(1))
+    };
+    let whole = run(&[u64::MAX / 2]);
+    assert!(!whole.0.is_empty());
+    assert_eq!(run(&[1, 7, 80, 81, 11_999, 100_003]), whole);
+    assert_eq!(run(&[12_345]), whole);
+}
