@@ -182,7 +182,7 @@ fn firmware_is_flashed_once_and_guests_in_turn() {
     let runs = run(&plan, &board).unwrap();
     assert!(runs.iter().all(GuestRun::passed), "{runs:?}");
     assert_eq!(runs[0].verdicts[0].first_edge_ns, Some(3_000_000));
-    let capture = ["hold", "capture 14000 ms", "clear", "release", "captured"];
+    let capture = ["hold", "capture 12000 ms", "clear", "release", "captured"];
     let mut expected = vec!["flash the firmware", "flash blinky-c"];
     expected.extend(capture);
     expected.push("flash blinky-rust");
@@ -207,7 +207,7 @@ fn debug_reset_keeps_the_chip_halted_until_the_analyser_is_armed() {
     let runs = run(&plan, &board).unwrap();
     assert!(runs[0].passed(), "{runs:?}");
     assert_eq!(runs[0].verdicts[0].first_edge_ns, None);
-    assert_eq!(board.0.borrow().log[2..7], ["halt", "capture 14000 ms", "clear", "run", "captured"]);
+    assert_eq!(board.0.borrow().log[2..7], ["halt", "capture 12000 ms", "clear", "run", "captured"]);
 }
 
 #[test]
@@ -263,7 +263,7 @@ fn a_capture_that_was_too_short_is_tried_again_with_more_margin() {
     assert!(run(&plan(virtual_bench(), out.path()), &board).is_err());
     let log = &board.0.borrow().log;
     let captures: Vec<&String> = log.iter().filter(|line| line.starts_with("capture ")).collect();
-    assert_eq!(captures, ["capture 14000 ms", "capture 24000 ms", "capture 34000 ms"]);
+    assert_eq!(captures, ["capture 12000 ms", "capture 22000 ms", "capture 32000 ms"]);
 }
 
 #[test]
