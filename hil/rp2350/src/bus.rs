@@ -13,6 +13,7 @@ pub enum Size {
 
 impl Size {
     /// Bytes of an access of this width.
+    #[inline]
     pub const fn bytes(self) -> u32 {
         match self {
             Size::Byte => 1,

@@ -5,6 +5,7 @@ use super::{Core, Fault};
 use crate::bus::{Bus, Size};
 
 /// Size field of a load or store: 0 byte, 1 halfword, 2 word.
+#[inline]
 fn size_of(field: u32) -> Result<Size, Fault> {
     match field {
         0 => Ok(Size::Byte),
@@ -161,6 +162,7 @@ impl Core {
     }
 
     /// 1110100xx1: LDRD, STRD, exclusives, acquire and release, table branches, TT.
+    #[inline]
     pub(super) fn dual32<B: Bus>(&mut self, bus: &mut B, op: u32) -> Result<(), Fault> {
         let (index, add) = (op >> 24 & 1 != 0, op >> 23 & 1 != 0);
         let (writeback, load) = (op >> 21 & 1 != 0, op >> 20 & 1 != 0);
@@ -268,6 +270,7 @@ impl Core {
     }
 
     /// 1111100x: a single load or store, or a memory hint.
+    #[inline]
     pub(super) fn single32<B: Bus>(&mut self, bus: &mut B, op: u32) -> Result<(), Fault> {
         let signed = op >> 24 & 1 != 0;
         let load = op >> 20 & 1 != 0;

@@ -14,6 +14,7 @@ fn is_ppb(addr: u32) -> bool {
 }
 
 /// Device memory in the default memory map, where an unaligned access always faults.
+#[inline]
 fn is_device(addr: u32) -> bool {
     matches!(addr >> 29, 2 | 5..=7)
 }

@@ -239,15 +239,18 @@ impl Core {
         1
     }
 
+    #[inline]
     pub fn state(&self) -> CoreState {
         self.state
     }
 
+    #[inline]
     pub fn id(&self) -> u8 {
         self.id
     }
 
     /// Address of the next instruction.
+    #[inline]
     pub fn pc(&self) -> u32 {
         self.pc
     }
@@ -264,6 +267,7 @@ impl Core {
     }
 
     /// A step would do more than pass a cycle asleep, halted or locked up.
+    #[inline]
     pub fn wants_step(&self) -> bool {
         match self.state {
             CoreState::Running => true,
@@ -288,6 +292,7 @@ impl Core {
     }
 
     /// AIRCR.SYSRESETREQ was written since the last call.
+    #[inline]
     pub fn take_reset_request(&mut self) -> bool {
         std::mem::take(&mut self.reset_request)
     }

@@ -4,6 +4,7 @@ use super::alu::{bad, undefined_if};
 use super::{Core, Fault};
 
 /// The signed halfword of `value` that `top` selects.
+#[inline]
 fn half(value: u32, top: bool) -> i64 {
     i64::from((if top { value >> 16 } else { value }) as i16)
 }

@@ -44,6 +44,7 @@ pub(super) const PRIORITY_MASK: u8 = 0xf0;
 
 impl Core {
     /// r0-r15; 15 is the address of the next instruction.
+    #[inline]
     pub fn reg(&self, n: u8) -> u32 {
         if n == 15 { self.pc } else { self.r[usize::from(n & 15)] }
     }
@@ -104,6 +105,7 @@ impl Core {
         self.thumb = value >> 24 & 1 != 0;
     }
 
+    #[inline]
     fn uses_psp(&self) -> bool {
         self.special.spsel && self.special.ipsr == 0
     }
@@ -136,6 +138,7 @@ impl Core {
     }
 
     /// Limit of the active stack pointer.
+    #[inline]
     pub(super) fn sp_limit(&self) -> u32 {
         if self.uses_psp() { self.special.psplim } else { self.special.msplim }
     }

@@ -95,10 +95,12 @@ impl Default for Scb {
 }
 
 impl Scb {
+    #[inline]
     pub(super) fn unalign_trp(&self) -> bool {
         self.ccr & CCR_UNALIGN_TRP != 0
     }
 
+    #[inline]
     pub(super) fn div_0_trp(&self) -> bool {
         self.ccr & CCR_DIV_0_TRP != 0
     }
