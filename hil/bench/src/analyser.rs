@@ -2,6 +2,9 @@
 //!
 //! Lines of text, one reply each; `get` starts a raw stream of samples that ends with `close`. Nothing but samples is sent
 //! in between. Triggers and the capture's length are the client's.
+//!
+//! A trap for clients: libsigrok 0.5.2 writes the n-th *enabled* channel into a VCD from bit n of the samples, so channels
+//! must be enabled from the first one on without gaps (its CSV and bits outputs are right either way).
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};

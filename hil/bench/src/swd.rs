@@ -94,7 +94,7 @@ pub struct Request {
 impl Request {
     /// Takes the eight bits of a request apart, first bit lowest; `None` if start, parity, stop or park are wrong.
     fn from_bits(bits: u8) -> Option<Self> {
-        let parity_ok = (bits >> 1 & 0x1f).count_ones() % 2 == 0;
+        let parity_ok = (bits >> 1 & 0x1f).count_ones().is_multiple_of(2);
         let framed = bits & 0b1100_0001 == 0b1000_0001;
         (parity_ok && framed).then_some(Self { ap: bits & 2 != 0, read: bits & 4 != 0, addr: bits >> 1 & 0xc })
     }

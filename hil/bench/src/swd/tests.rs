@@ -94,7 +94,7 @@ impl Host {
         self.input(1);
         if ack == OK {
             self.out(value.into(), 32);
-            self.out(u128::from(value.count_ones() % 2 ^ u32::from(parity_error)), 1);
+            self.out(u128::from((value.count_ones() % 2) ^ u32::from(parity_error)), 1);
         }
         ack
     }
