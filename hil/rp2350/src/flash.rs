@@ -1,7 +1,7 @@
 //! The flash chip on the board: NOR flash that only the boot ROM's functions write.
 //!
 //! An erase sets all bits of a sector, a program only clears bits. Times are typical ones of the W25Q32JV datasheet
-//! (§9.6: tSE 45 ms, tBE2 150 ms, tPP 0.4 ms); a Pico 2 carries a chip of that family.
+//! (AC characteristics: tSE 45 ms, tBE2 150 ms, tPP 0.4 ms); a Pico 2 carries a chip of that family.
 
 use crate::time::UNITS_PER_SECOND;
 

@@ -24,9 +24,9 @@ pub(crate) enum Request {
     PcSp { pc: u32, sp: u32 },
 }
 
-/// Watchdog SCRATCH4, and SCRATCH7 where SCRATCH6 holds a type instead of a stack pointer (datasheet §5.2.4).
+/// Watchdog SCRATCH4, and SCRATCH7 where SCRATCH6 holds a type instead of a stack pointer (datasheet §5.2).
 pub(crate) const MAGIC: u32 = 0xb007_c0d3;
-/// Reboot types of `reboot` and of SCRATCH6 (datasheet §5.4.8.24).
+/// Reboot types of `reboot` and of SCRATCH6 (datasheet §5.4.8).
 pub(crate) const TYPE_BOOTSEL: u32 = 2;
 pub(crate) const TYPE_PC_SP: u32 = 0xd;
 

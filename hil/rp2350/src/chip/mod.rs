@@ -106,16 +106,19 @@ impl Rp2350 {
 
     /// Drives a pin from outside the board; `None` lets go. A pin that the chip drives keeps the chip's level.
     pub fn drive(&mut self, pin: u8, level: Option<bool>) {
+        self.settle();
         self.soc.gpio.drive(self.soc.now, pin, level);
         self.soc.signals.attention = true;
     }
 
     /// Sets RUN. Low holds the chip in reset: SRAM is kept, all pins float low, time goes on. The debug port is reset too
-    /// (datasheet §7.2, "RUN pin").
+    /// (datasheet §7.3).
     pub fn set_run(&mut self, high: bool) {
         if high == self.run_high {
             return;
         }
+        // What was due before comes before.
+        self.settle();
         self.run_high = high;
         let now = self.soc.now;
         self.soc.gpio.log(now, Line::Run, high);
@@ -136,6 +139,7 @@ impl Rp2350 {
 
     /// Queues bytes for the receiver of UART `uart`; they arrive one after the other at its baud rate, once it is enabled.
     pub fn uart_give(&mut self, uart: u8, bytes: &[u8]) {
+        self.settle();
         let now = self.soc.now;
         if let Some(uart) = self.soc.uarts.get_mut(usize::from(uart)) {
             uart.give(now, bytes);
@@ -145,6 +149,7 @@ impl Rp2350 {
 
     /// The debug port.
     pub fn debug(&mut self) -> DebugPort<'_> {
+        self.settle();
         DebugPort::new(self)
     }
 
@@ -191,6 +196,9 @@ impl Rp2350 {
 
     /// Brings everything up to the present: due events, resets, interrupt lines, events between the cores.
     pub(crate) fn settle(&mut self) {
+        if !self.run_high {
+            return;
+        }
         let due = self.soc.now >= self.next_event;
         if !due && !self.soc.signals.attention {
             return;

@@ -1,4 +1,4 @@
-//! The resets, and what each of them takes along (RP2350 datasheet §7.2 to §7.4).
+//! The resets, and what each of them takes along (RP2350 datasheet §7.3 and §7.4).
 
 use super::Rp2350;
 use crate::cpu::Core;
@@ -6,8 +6,9 @@ use crate::peripherals::registers::{HAD_RESCUE, POWMAN_CHIP_RESET, RESCUE_FLAG};
 use crate::peripherals::resets::Reach;
 
 impl Rp2350 {
-    /// A system reset request of either core resets both cores and nothing else; debug registers, peripherals and scratch
-    /// words stay (as the RP2040's does; the datasheet's §7.3 lists no more).
+    /// A system reset request of either core resets both cores, as debuggers rely on, and nothing else: debug registers,
+    /// peripherals and scratch words stay. That it reaches no peripheral is what the RP2040's datasheet says of its own
+    /// (§2.4.2.9).
     pub(crate) fn warm_reset(&mut self) {
         self.soc.watchdog.reason = 0;
         for n in 0..2 {

@@ -6,7 +6,6 @@
 use super::oscillators::Oscillators;
 use crate::rate::Rate;
 
-const GPOUT_END: u32 = 0x30;
 const REF_CTRL: u32 = 0x30;
 const REF_DIV: u32 = 0x34;
 const REF_SELECTED: u32 = 0x38;
@@ -126,7 +125,7 @@ impl Clocks {
             WAKE_EN1 | SLEEP_EN1 => 0x7fff_ffff,
             INTE | INTF => 1,
             RESUS_STATUS | FC0_STATUS | FC0_RESULT | ENABLED0 | ENABLED1 | INTR | INTS => 0,
-            _ if offset < GPOUT_END || offset <= 0x74 => 0,
+            _ if offset <= 0x74 => 0,
             _ => return None,
         };
         if mask == 0 {

@@ -1,6 +1,7 @@
 //! XOSC, ROSC and the two PLLs (RP2350 datasheet §8.2, §8.3, §8.6): where every clock comes from.
 //!
-//! A PLL gives its final frequency from the moment it is powered; only LOCK takes its time. Dormant mode is not modelled.
+//! Crystal and PLLs give their final frequency from the moment they are on; only STABLE and LOCK take their time. Dormant
+//! mode is not modelled.
 
 use crate::rate::Rate;
 use crate::time::UNITS_PER_SECOND;
