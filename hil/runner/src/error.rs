@@ -26,7 +26,7 @@ pub enum Error {
     #[error("there is no guest `{name}` in the artefacts; there are: {}", known.join(", "))]
     UnknownGuest { name: String, known: Vec<String> },
 
-    #[error("no test in {tests} is for any of these guests: {}; check `program` and `guest` in the test file", guests.join(", "))]
+    #[error("no test in {tests} is for {}; check `program` and `guest` in the test file", guests.join(", "))]
     NoTest { tests: String, guests: Vec<String> },
 
     #[error("the test of {guest} looks at {pin}, which no analyser channel of bench `{bench}` is clipped to; channels: {}", channels.join(", "))]

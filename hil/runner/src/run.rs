@@ -35,6 +35,8 @@ pub struct Plan {
     pub artefacts: Artefacts,
     /// For each guest of the artefacts.
     pub tests: Vec<Vec<Test>>,
+    /// Guests that no test is for.
+    pub left_out: Vec<String>,
     /// Where captures go.
     pub out: PathBuf,
 }
@@ -65,23 +67,26 @@ impl GuestRun {
 }
 
 impl Plan {
-    /// Matches tests with guests; `tests_name` is what error messages call the test file. Guests without a test are
-    /// left out.
+    /// Matches tests with guests; `tests_name` is what error messages call the test file, and `named` are the guests that
+    /// the user asked for. Other guests may be without a test, and are left out.
     pub fn new(
         bench: BenchFile,
         mut artefacts: Artefacts,
         tests: &TestFile,
         tests_name: &str,
+        named: &[String],
         out: PathBuf,
     ) -> Result<Self, Error> {
         let tests_of = |guest: &Guest| -> Vec<Test> {
             let manifest = &guest.manifest;
             tests.tests.iter().filter(|test| test.is_for(&manifest.name, &manifest.program)).cloned().collect()
         };
-        let names: Vec<String> = artefacts.guests.iter().map(|guest| guest.manifest.name.clone()).collect();
-        artefacts.guests.retain(|guest| !tests_of(guest).is_empty());
-        if artefacts.guests.is_empty() {
-            return Err(Error::NoTest { tests: tests_name.into(), guests: names });
+        let (guests, without): (Vec<Guest>, Vec<Guest>) =
+            artefacts.guests.into_iter().partition(|guest| !tests_of(guest).is_empty());
+        artefacts.guests = guests;
+        let left_out: Vec<String> = without.into_iter().map(|guest| guest.manifest.name).collect();
+        if artefacts.guests.is_empty() || left_out.iter().any(|name| named.contains(name)) {
+            return Err(Error::NoTest { tests: tests_name.into(), guests: left_out });
         }
         let tests: Vec<Vec<Test>> = artefacts.guests.iter().map(tests_of).collect();
         for (guest, tests) in artefacts.guests.iter().zip(&tests) {
@@ -94,12 +99,15 @@ impl Plan {
                 });
             }
         }
-        Ok(Self { bench, artefacts, tests, out })
+        Ok(Self { bench, artefacts, tests, left_out, out })
     }
 
     /// Runs every guest.
     pub fn run(&self, on: &mut Instruments<'_>, progress: &Progress) -> Result<Vec<GuestRun>, Error> {
         fs::create_dir_all(&self.out).map_err(Error::file(&self.out))?;
+        for name in &self.left_out {
+            progress.line(&format!("{name}: left out, as no test is for it"));
+        }
         let firmware = &self.artefacts.firmware;
         flash_if_different(on.probe, "the firmware", &firmware.segments, progress)?;
         let mut runs = Vec::new();

@@ -150,7 +150,7 @@ fn plan(bench: BenchFile, out: &Path) -> Plan {
         firmware_manifest: FirmwareManifest { artefacts: BTreeMap::new(), sections: BTreeMap::new() },
         guests: vec![guest("c"), guest("rust")],
     };
-    Plan::new(bench, artefacts, &TestFile::load(None).unwrap(), "tests", out.into()).unwrap()
+    Plan::new(bench, artefacts, &TestFile::load(None).unwrap(), "tests", &[], out.into()).unwrap()
 }
 
 fn virtual_bench() -> BenchFile {
@@ -277,17 +277,22 @@ fn the_board_is_let_go_when_the_analyser_fails() {
 #[test]
 fn tests_must_fit_guests_and_bench() {
     let out = tempfile::tempdir().unwrap();
-    let rebuild = |tests: &str| {
+    let rebuild = |tests: &str, named: &[String]| {
         let plan = plan(virtual_bench(), out.path());
         let tests = TestFile::parse(tests, "t.toml").unwrap();
-        Plan::new(plan.bench, plan.artefacts, &tests, "t.toml", out.path().into()).map(|plan| plan.tests.len())
+        Plan::new(plan.bench, plan.artefacts, &tests, "t.toml", named, out.path().into())
+            .map(|plan| (plan.tests.len(), plan.left_out))
     };
     let tests = crate::test_file::DEFAULT;
-    let message = rebuild(&tests.replace("\"blinky\"", "\"clock\"")).unwrap_err().to_string();
+    let message = rebuild(&tests.replace("\"blinky\"", "\"clock\""), &[]).unwrap_err().to_string();
     assert!(message.contains("blinky-c, blinky-rust"), "{message}");
-    let message = rebuild(&tests.replace("GPIO25", "GPIO2")).unwrap_err().to_string();
+    let message = rebuild(&tests.replace("GPIO25", "GPIO2"), &[]).unwrap_err().to_string();
     assert!(message.contains("GPIO2,") && message.contains("GPIO24"), "{message}");
-    assert_eq!(rebuild(&tests.replace("program = \"blinky\"", "guest = \"blinky-rust\"")).unwrap(), 1);
+    let only_rust = tests.replace("program = \"blinky\"", "guest = \"blinky-rust\"");
+    assert_eq!(rebuild(&only_rust, &[]).unwrap(), (1, vec!["blinky-c".to_string()]));
+    // A guest that the user named is never left out silently.
+    let message = rebuild(&only_rust, &["blinky-c".into()]).unwrap_err().to_string();
+    assert!(message.contains("no test in t.toml is for blinky-c"), "{message}");
 }
 
 #[test]
