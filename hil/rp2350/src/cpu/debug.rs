@@ -1,6 +1,7 @@
 //! Halting debug: DHCSR, DCRSR, DCRDR, DEMCR, DFSR.
 //!
-//! The DebugMonitor exception is taken for breakpoints and for MON_PEND; its single-stepping (MON_STEP) is not modelled.
+//! The DebugMonitor exception is taken for breakpoints and for MON_PEND; its single-stepping (MON_STEP)
+//! is not modelled.
 
 use super::nvic::{BUS_FAULT, HARD_FAULT, MEM_MANAGE, SECURE_FAULT, USAGE_FAULT};
 use super::{Core, CoreState};

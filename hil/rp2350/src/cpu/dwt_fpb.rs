@@ -3,6 +3,7 @@
 //! DWT comparators are registers only: no watchpoint ever matches.
 
 use super::Core;
+use super::identification::component_id;
 
 const COMPARATORS: usize = 4;
 /// DWT_CTRL: four comparators, CYCCNTENA.
@@ -139,20 +140,5 @@ impl Core {
         }
         self.update_attention();
         Some(())
-    }
-}
-
-/// CoreSight identification at 0xFD0..0xFFC: part 0xD21 (Cortex-M33) of Arm.
-pub(super) fn component_id(offset: u32) -> u32 {
-    match offset {
-        0xfd0 => 0x04,
-        0xfe0 => 0x21,
-        0xfe4 => 0xbd,
-        0xfe8 => 0x0b,
-        0xff0 => 0x0d,
-        0xff4 => 0x90,
-        0xff8 => 0x05,
-        0xffc => 0xb1,
-        _ => 0,
     }
 }

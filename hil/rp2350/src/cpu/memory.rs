@@ -162,8 +162,8 @@ impl Core {
         self.store_one(bus, addr, size, value, self.privileged)
     }
 
-    /// Whether the active stack pointer may become `new_sp`: below its limit is UsageFault STKOF. Whoever moves SP by an
-    /// address calculation (ADD, SUB, MOV, write-back) asks first, before any access to memory.
+    /// Whether the active stack pointer may become `new_sp`: below its limit is UsageFault STKOF. Whoever moves SP by
+    /// an address calculation (ADD, SUB, MOV, write-back) asks first, before any access to memory.
     #[inline]
     pub(crate) fn check_sp_limit(&self, new_sp: u32) -> Result<(), Fault> {
         if new_sp < self.sp_limit() && !self.ignores_stack_limit() {

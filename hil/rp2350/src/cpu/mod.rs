@@ -1,9 +1,10 @@
 //! One Cortex-M33 r1p0: ARMv8-M Mainline with DSP and single-precision floating point, Secure state only.
 //!
 //! Promises: every instruction and exception behaves as the Armv8-M Architecture Reference Manual (DDI 0553) says; one
-//! instruction takes one cycle, and so does one exception entry. Encodings the manual calls UNPREDICTABLE are UNDEFINED here
-//! (UsageFault), so that a program which relies on one is found. TrustZone's Non-secure world is not modelled: its
-//! banked special registers are storage, and a branch into it raises SecureFault (INVTRAN).
+//! instruction takes one cycle, and so does one exception entry; LDM and STM are not interrupted half-way. Encodings
+//! the manual calls UNPREDICTABLE are UNDEFINED here (UsageFault), so that a program which relies on one is found.
+//! TrustZone's Non-secure world is not modelled: its banked special registers, the SAU and NVIC_ITNS are storage, and a
+//! branch into it raises SecureFault (INVTRAN).
 //!
 //! What is outside the core is the caller's: memory and peripherals through [`Bus`], interrupt lines through
 //! [`Core::set_irq`], time while asleep through [`Core::sleep`].
@@ -17,6 +18,7 @@ mod dsp;
 mod dwt_fpb;
 mod exception;
 pub(crate) mod fp;
+mod identification;
 mod loadstore;
 mod memory;
 mod mpu;
@@ -195,8 +197,9 @@ impl Core {
         }
     }
 
-    /// Warm reset. Debug, DWT and FPB registers survive, as do the interrupt lines' levels; if the debugger asked for a vector
-    /// catch on reset (DEMCR.VC_CORERESET), the core is halted until it is resumed, wherever [`Core::start`] puts it.
+    /// Warm reset. Debug, DWT and FPB registers survive, as do the interrupt lines' levels; if the debugger asked for a
+    /// vector catch on reset (DEMCR.VC_CORERESET), the core is halted until it is resumed, wherever [`Core::start`]
+    /// puts it.
     pub fn reset(&mut self) {
         let fresh = Core::new(self.id);
         let old = std::mem::replace(self, fresh);
@@ -285,7 +288,8 @@ impl Core {
         }
     }
 
-    /// The external reference clock of SysTick (TICKS PROC0 or PROC1): `clk_sys` cycles a tick, or `None` while it is off.
+    /// The external reference clock of SysTick (TICKS PROC0 or PROC1): `clk_sys` cycles a tick, or `None` while it is
+    /// off.
     pub fn set_systick_reference(&mut self, cycles_per_tick: Option<u32>) {
         self.tick();
         self.systick.set_reference(cycles_per_tick, self.cycles);

@@ -136,7 +136,8 @@ impl Core {
         (priority, if self.special.primask { priority.min(0) } else { priority })
     }
 
-    /// Decides again what preempts. To be called after every change of an exception's state, of a priority, or of a mask.
+    /// Decides again what preempts. To be called after every change of an exception's state, of a priority, or of a
+    /// mask.
     pub(super) fn reevaluate(&mut self) {
         let (unmasked, execution) = self.execution_priority();
         self.nvic.execution = execution;

@@ -2,7 +2,7 @@
 //!
 //! Whatever is not modelled is answered with a bus error and noted for [`Core::take_unmodelled`].
 
-use super::dwt_fpb::component_id;
+use super::identification::{component_id, feature_register, rom_table};
 use super::nvic::{self, Nvic};
 use super::registers::PRIORITY_MASK;
 use super::{Core, PpbAccess};
@@ -312,7 +312,7 @@ impl Core {
             0xd34 => self.scb.mmfar,
             0xd38 => self.scb.bfar,
             0xd3c => 0,
-            0xd40..=0xd7c => return identification(offset),
+            0xd40..=0xd7c => return feature_register(offset),
             0xd80 => 0,
             0xd84 => self.scb.csselr,
             0xd88 => self.scb.cpacr,
@@ -465,43 +465,4 @@ impl Core {
 
 fn irq_word(set: u128, index: u32) -> u32 {
     if index < 2 { Nvic::lines(set, index) } else { 0 }
-}
-
-/// The core's CoreSight ROM table at 0xE00FF000: what is modelled is listed, as offsets from the table.
-fn rom_table(offset: u32) -> u32 {
-    match offset {
-        // SCS, DWT, FPB
-        0x00 => 0xfff0_f003,
-        0x04 => 0xfff0_2003,
-        0x08 => 0xfff0_3003,
-        // System memory is on the same bus.
-        0xfcc => 1,
-        0xfe0 => 0xc9,
-        0xfe4 => 0xb4,
-        0xff4 => 0x10,
-        0xfd0..=0xffc => component_id(offset),
-        _ => 0,
-    }
-}
-
-/// Identification registers 0xE000ED40..0xE000ED7C of a Cortex-M33 with DSP, FPU, MPU, Security and coprocessors.
-fn identification(offset: u32) -> Option<u32> {
-    Some(match offset {
-        0xd40 => 0x0000_0030,
-        0xd44 => 0x0000_0210,
-        0xd48 => 0x0020_0000,
-        0xd4c => 0,
-        0xd50 => 0x0010_1f40,
-        0xd54 => 0,
-        0xd58 => 0x0100_0000,
-        0xd5c => 0,
-        0xd60 => 0x0114_1110,
-        0xd64 => 0x0221_2000,
-        0xd68 => 0x2023_2232,
-        0xd6c => 0x0111_1131,
-        0xd70 => 0x0131_0132,
-        0xd74 | 0xd78 => 0,
-        0xd7c => 0x8000_c000,
-        _ => return None,
-    })
 }

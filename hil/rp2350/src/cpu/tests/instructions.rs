@@ -91,7 +91,8 @@ fn write_back_and_loads_to_pc() {
 
 #[test]
 fn coprocessor_operands() {
-    // mcr p0, #1, r0, c2, c3, #4; mrc p0, #1, APSR_nzcv, c2, c3, #4; mrrc p0, #7, r0, r1, c8; cdp p0, #1, c4, c2, c3, #5
+    // mcr p0, #1, r0, c2, c3, #4; mrc p0, #1, APSR_nzcv, c2, c3, #4; mrrc p0, #7, r0, r1, c8; cdp p0, #1, c4, c2, c3,
+    // #5
     let mut m = Machine::new(&[0xee22, 0x0093, 0xee32, 0xf093, 0xec51, 0x0078, 0xee12, 0x40a3, 0xee22, 0x0393]);
     m.write(CPACR, 0xc3);
     m.set(0, 0x55).steps(4);
