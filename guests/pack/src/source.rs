@@ -165,7 +165,8 @@ impl Source {
     fn wasi_sdk(&self, root: &Path, build: &Path) -> Result<Plan> {
         const HINT: Option<&str> = Some("or set WASI_SDK_PATH to an unpacked wasi-sdk");
         let sdk = env::var_os("WASI_SDK_PATH").ok_or_else(|| self.missing("wasi-sdk", HINT))?;
-        let sdk = PathBuf::from(sdk);
+        // make runs in another folder than the caller.
+        let sdk = std::path::absolute(sdk).map_err(|_| self.missing("wasi-sdk", HINT))?;
         let clang = self.version(Command::new(sdk.join("bin/clang")).arg("--version"), "clang", "2", HINT)?;
         self.version(Command::new("make").arg("--version"), "make", "", None)?;
 
