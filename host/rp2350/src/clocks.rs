@@ -25,12 +25,12 @@ pub fn start(
     resets: &mut pac::RESETS,
 ) -> ClocksManager {
     const FITS: &str = "12 MHz and 150 MHz are within the limits of the chip";
-    let xosc = setup_xosc_blocking_custom_delay(xosc, XOSC, XOSC_STARTUP_DELAY).ok().expect(FITS);
+    let xosc = setup_xosc_blocking_custom_delay(xosc, XOSC, XOSC_STARTUP_DELAY).expect(FITS);
     Watchdog::new(watchdog).enable_tick_generation((XOSC.to_Hz() / 1_000_000) as u16);
     let mut clocks = ClocksManager::new(clocks);
-    let pll = setup_pll_blocking(pll_sys, XOSC, PLL_SYS_150MHZ, &mut clocks, resets).ok().expect(FITS);
-    clocks.reference_clock.configure_clock(&xosc, xosc.get_freq()).ok().expect(FITS);
-    clocks.system_clock.configure_clock(&pll, pll.get_freq()).ok().expect(FITS);
-    clocks.peripheral_clock.configure_clock(&clocks.system_clock, clocks.system_clock.freq()).ok().expect(FITS);
+    let pll = setup_pll_blocking(pll_sys, XOSC, PLL_SYS_150MHZ, &mut clocks, resets).expect(FITS);
+    clocks.reference_clock.configure_clock(&xosc, xosc.get_freq()).expect(FITS);
+    clocks.system_clock.configure_clock(&pll, pll.get_freq()).expect(FITS);
+    clocks.peripheral_clock.configure_clock(&clocks.system_clock, clocks.system_clock.freq()).expect(FITS);
     clocks
 }
