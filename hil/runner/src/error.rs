@@ -99,6 +99,9 @@ pub enum Error {
     #[error("sigrok-cli found no analyser with driver string `{driver}`: check `analyser.driver`, the cable, and that no other program uses it{}", output(.stderr))]
     NoAnalyser { driver: String, stderr: String },
 
+    #[error("the analyser has no channel {channel}; it has: {}; correct `analyser.channels` in the bench file", known.join(", "))]
+    UnknownChannel { channel: String, known: Vec<String> },
+
     #[error("sigrok-cli did not do the capture ({what}): check `analyser.samplerate_hz` and `analyser.channels` in the bench file{}", output(.stderr))]
     Sigrok { what: String, stderr: String },
 

@@ -173,11 +173,13 @@ impl Plan {
             progress.line(&format!("{name}: reset, capturing {} s", length.as_secs_f64()));
             self.reset_and_capture(length + margin, &vcd, name, on, progress)?;
             let file = File::open(&vcd).map_err(Error::file(&vcd))?;
-            let capture =
+            let mut capture =
                 Capture::read(BufReader::new(file)).map_err(|message| Error::Capture { path: vcd.clone(), message })?;
             if capture.end_ns == 0 {
                 return Err(Error::EmptyCapture);
             }
+            // What is clipped to nothing picks up noise.
+            capture.channels.retain(|channel| self.bench.has_channel(&channel.name));
             match tests.iter().try_for_each(|test| self.window(&capture, test).map(drop)) {
                 Err(Error::ShortCapture { run_ms, .. }) if tries < TRIES => {
                     progress

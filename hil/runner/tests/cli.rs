@@ -38,6 +38,10 @@ arm_ms = 50
 D0 = "GPIO25"
 "#;
 
+/// How a script for sigrok-cli answers what comes before a capture.
+const SIGROK: &str = "[ $1 = --version ] && echo 'sigrok-cli 0.7.2' && exit\n\
+                      [ $3 = --scan ] && echo 'x - Analyser with 2 channels: D0 D1' && exit";
+
 impl Room {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -214,7 +218,7 @@ fn bench_check_tries_every_instrument() {
     let vcd = "$timescale 1 us $end $var wire 1 ! GPIO25 $end $enddefinitions $end\\n#0 0!\\n#7 1!\\n#500000\\n";
     // The last argument is where the capture goes.
     let sigrok = format!(
-        "[ $1 = --version ] && echo 'sigrok-cli 0.7.2' && exit\n\
+        "{SIGROK}\n\
          echo 'sr: session: Starting.' >&2; echo 'cli: Received SR_DF_LOGIC (8 bytes, unitsize = 1).' >&2\n\
          for last; do :; done; printf '{vcd}' > $last"
     );
@@ -225,16 +229,19 @@ fn bench_check_tries_every_instrument() {
 #[test]
 fn an_analyser_that_delivers_nothing_is_reported() {
     let room = Room::new();
-    let version = "[ $1 = --version ] && echo 'sigrok-cli 0.7.2' && exit";
     for (script, expected) in [
         ("echo 'No devices found.' >&2; exit 1", "found no analyser with driver string `none`"),
-        ("echo 'Driver none not found.' >&2; exit 1", "found no analyser with driver string `none`"),
         ("echo \"unknown channel 'D0'.\" >&2; exit 1", "it said: unknown channel 'D0'."),
         ("echo 'sr: session: Starting.' >&2", "the capture is empty"),
     ] {
-        room.script("sigrok-cli", &format!("{version}\n{script}"));
+        room.script("sigrok-cli", &format!("{SIGROK}\n{script}"));
         room.check().is(2, &["analyser: FAILED", expected]);
     }
+    // A scan that finds nothing.
+    room.script("sigrok-cli", "[ $1 = --version ] && echo 'sigrok-cli 0.7.2' || echo 'Driver none not found.' >&2");
+    room.check().is(2, &["found no analyser with driver string `none`", "Driver none not found."]);
+    room.script("sigrok-cli", &SIGROK.replace("D0", "P8_45"));
+    room.check().is(2, &["the analyser has no channel D0; it has: P8_45, D1"]);
 }
 
 /// A capture of ten seconds as sigrok-cli writes it, with RUN rising after 20 ms.

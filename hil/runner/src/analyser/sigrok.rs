@@ -26,6 +26,8 @@ const STUCK: Duration = Duration::from_secs(30);
 pub struct Sigrok {
     file: bench_file::Analyser,
     capture: Option<Running>,
+    /// The analyser's channels, once they are known.
+    order: Option<Vec<String>>,
 }
 
 #[derive(Debug)]
@@ -47,14 +49,49 @@ enum Event {
 
 impl Sigrok {
     pub fn new(file: &bench_file::Analyser) -> Self {
-        Self { file: file.clone(), capture: None }
+        Self { file: file.clone(), capture: None, order: None }
     }
 
-    /// `P8_45=GPIO25,…`: sigrok-cli then calls the channels as the test file does, and leaves out all others.
-    fn channels(&self) -> String {
-        let pairs: Vec<String> =
-            self.file.channels.iter().map(|(channel, label)| format!("{channel}={label}")).collect();
-        pairs.join(",")
+    /// `P8_45=GPIO25,…`: sigrok-cli then calls the channels as the test file does.
+    ///
+    /// libsigrok 0.5.2 writes the n-th *enabled* channel into a VCD file from bit n of the samples, which is another
+    /// channel where one before it is left out. So every channel up to the last one in use is enabled.
+    fn channels(&mut self) -> Result<String, Error> {
+        let order = match self.order.take() {
+            Some(order) => order,
+            None => self.scan()?,
+        };
+        if let Some(unknown) = self.file.channels.keys().find(|channel| !order.contains(channel)) {
+            return Err(Error::UnknownChannel { channel: unknown.clone(), known: order });
+        }
+        let last = order.iter().rposition(|channel| self.file.channels.contains_key(channel)).unwrap_or(0);
+        let pairs: Vec<String> = order[..=last]
+            .iter()
+            .map(|channel| match self.file.channels.get(channel) {
+                Some(label) => format!("{channel}={label}"),
+                None => channel.clone(),
+            })
+            .collect();
+        self.order = Some(order);
+        Ok(pairs.join(","))
+    }
+
+    /// The analyser's channels, in its own order.
+    fn scan(&self) -> Result<Vec<String>, Error> {
+        let output = Command::new(PROGRAM)
+            .args(["--driver", &self.file.driver, "--scan"])
+            .stdin(Stdio::null())
+            .output()
+            .map_err(cannot_run)?;
+        scanned(&String::from_utf8_lossy(&output.stdout))
+            .ok_or_else(|| self.no_analyser(String::from_utf8_lossy(&output.stderr).into_owned()))
+    }
+
+    fn no_analyser(&self, stderr: String) -> Error {
+        match reach(&self.file.driver) {
+            Err(unreachable) => unreachable,
+            Ok(()) => Error::NoAnalyser { driver: self.file.driver.clone(), stderr },
+        }
     }
 
     /// Why the program ended.
@@ -62,11 +99,8 @@ impl Sigrok {
         let _ = running.child.kill();
         let _ = running.child.wait();
         let stderr = running.log.finish();
-        if stderr.contains("No devices found") || stderr.contains("Driver ") && stderr.contains(" not found") {
-            if let Err(unreachable) = reach(&self.file.driver) {
-                return unreachable;
-            }
-            return Error::NoAnalyser { driver: self.file.driver.clone(), stderr };
+        if stderr.contains("No devices found") {
+            return self.no_analyser(stderr);
         }
         Error::Sigrok { what: what.into(), stderr }
     }
@@ -90,6 +124,7 @@ impl Analyser for Sigrok {
     }
 
     fn start(&mut self, length: Duration, vcd: &Path) -> Result<(), Error> {
+        let channels = self.channels()?;
         let samples =
             u64::try_from(length.as_nanos() * u128::from(self.file.samplerate_hz) / 1_000_000_000).unwrap_or(u64::MAX);
         match std::fs::remove_file(vcd) {
@@ -101,17 +136,14 @@ impl Analyser for Sigrok {
         let mut child = Command::new(PROGRAM)
             .args(["--loglevel", "3", "--driver", &self.file.driver])
             .args(["--config", &format!("samplerate={}", self.file.samplerate_hz)])
-            .args(["--channels", &self.channels(), "--samples", &samples.to_string()])
+            .args(["--channels", &channels, "--samples", &samples.to_string()])
             .args(["--output-format", "vcd", "--output-file"])
             .arg(vcd)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
-            .map_err(|error| match error.kind() {
-                ErrorKind::NotFound => Error::NoSigrok,
-                _ => Error::Sigrok { what: error.to_string(), stderr: String::new() },
-            })?;
+            .map_err(cannot_run)?;
         let (sender, events) = mpsc::channel();
         let stderr = child.stderr.take().expect("stderr is piped");
         let log = Tail::follow_each(stderr, move |line| match event(line) {
@@ -194,6 +226,20 @@ impl Drop for Sigrok {
     }
 }
 
+fn cannot_run(error: std::io::Error) -> Error {
+    match error.kind() {
+        ErrorKind::NotFound => Error::NoSigrok,
+        _ => Error::Sigrok { what: error.to_string(), stderr: String::new() },
+    }
+}
+
+/// The channels of the first device in what `sigrok-cli --scan` prints:
+/// "demo - Demo device with 4 channels: D0 D1 D2 D3".
+fn scanned(text: &str) -> Option<Vec<String>> {
+    let (_, channels) = text.lines().find_map(|line| line.split_once(" channels: "))?;
+    Some(channels.split_whitespace().map(str::to_string).collect())
+}
+
 /// What a line of sigrok-cli's log means.
 fn event(line: &str) -> Option<Event> {
     if line.starts_with("sr: session: Starting") {
@@ -238,6 +284,21 @@ mod tests {
         assert!(event("cli: Received SR_DF_LOGIC (0 bytes, unitsize = 1).").is_none());
         assert!(event("cli: Received SR_DF_LOGIC (5 bytes, unitsize = 0).").is_none());
         assert!(event("sr: session: Stopped.").is_none());
+    }
+
+    #[test]
+    fn channels_up_to_the_last_one_in_use_are_enabled_in_the_analysers_order() {
+        let mut file = bench_file::BenchFile::load(None).unwrap().analyser;
+        file.channels = [("D3", "GPIO25"), ("D0", "RUN")].map(|(channel, label)| (channel.into(), label.into())).into();
+        let order = scanned("The following devices were found:\nx - X with 5 channels: D0 D1 D2 D3 D4\n");
+        let mut sigrok = Sigrok::new(&file);
+        sigrok.order = order;
+        assert_eq!(sigrok.channels().unwrap(), "D0=RUN,D1,D2,D3=GPIO25");
+
+        sigrok.file.channels.insert("D7".into(), "GPIO24".into());
+        let message = sigrok.channels().unwrap_err().to_string();
+        assert!(message.contains("no channel D7") && message.contains("D0, D1, D2, D3, D4"), "{message}");
+        assert_eq!(scanned("nothing"), None);
     }
 
     #[test]
