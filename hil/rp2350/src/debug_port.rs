@@ -2,7 +2,7 @@
 //!
 //! One DP with three access ports: a MEM-AP for each core, at 0x2000 and 0x4000, and the RP-AP at 0x80000 (RP2350 datasheet
 //! §3.5). Reads return their value directly: posting (the AP read whose value comes with the next transfer) belongs to
-//! the wire protocol and is left to the bench. Time does not pass in here.
+//! the wire protocol and is left to the bench. Time does not pass in here; a step of core 1 while core 0 is halted, and with it time, takes none.
 
 use thiserror::Error;
 
@@ -58,6 +58,12 @@ const CSW_SIZE: u32 = 7;
 const RP_AP: u32 = 0x8_0000;
 const RP_AP_CTRL: u16 = 0x000;
 const RESCUE_RESTART: u32 = 1 << 31;
+
+/// Debug Halting Control and Status Register: its key, and C_DEBUGEN and C_STEP without C_HALT.
+const DHCSR: u32 = 0xe000_edf0;
+const DHCSR_KEY: u32 = 0xa05f;
+const DHCSR_STEP_MASK: u32 = 7;
+const DHCSR_STEP: u32 = 5;
 
 const PPB: std::ops::Range<u32> = 0xe000_0000..0xe010_0000;
 
@@ -326,8 +332,13 @@ impl<'a> DebugPort<'a> {
             Some(value) if PPB.contains(&addr) => chip.cores[n].ppb_write(addr, size, value).map(|()| 0),
             Some(value) => chip.soc.write(master, addr, size, value).map(|()| 0),
         };
-        if write.is_some() && chip.cores[n].take_reset_request() {
-            chip.warm_reset();
+        if let Some(value) = write {
+            if chip.cores[n].take_reset_request() {
+                chip.warm_reset();
+            }
+            if (n, addr) == (1, DHCSR) && value >> 16 == DHCSR_KEY && value & DHCSR_STEP_MASK == DHCSR_STEP {
+                chip.step_core_1_while_core_0_is_halted();
+            }
         }
         answer.map_err(|_| {
             chip.port.sticky |= STICKY_ERR;

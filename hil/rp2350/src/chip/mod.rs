@@ -364,6 +364,19 @@ impl Rp2350 {
         self.soc.writes.tracked = false;
     }
 
+    /// The debugger steps core 1. While core 0 is halted no time passes in which it could, so it does at once.
+    pub(crate) fn step_core_1_while_core_0_is_halted(&mut self) {
+        if self.cores[0].state() != CoreState::Halted || !self.cores[1].wants_step() || !self.enter_rom(1) {
+            return;
+        }
+        self.soc.pc[1] = self.cores[1].pc();
+        self.cores[1].step(&mut self.soc);
+        if self.cores[1].take_reset_request() {
+            self.warm_reset();
+        }
+        self.settle();
+    }
+
     /// Handles the ROM until the core is to execute an instruction (`true`) or waits in a function.
     fn enter_rom(&mut self, n: usize) -> bool {
         loop {

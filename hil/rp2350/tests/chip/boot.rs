@@ -124,7 +124,29 @@ fn time_stands_still_while_core_0_is_halted() {
     assert_eq!(run_for_micros(&mut chip, 1_000), RunExit::Deadline);
 }
 
-/// `svc`-less program that sets AIRCR.SYSRESETREQ, having counted its starts in SRAM.
+/// A debugger resumes by a step and a go; it does so for core 1 while core 0 stays halted.
+#[test]
+fn core_1_can_be_stepped_while_core_0_is_halted() {
+    const DHCSR: u32 = 0xe000_edf0;
+    let mut chip = board(&image(&FOREVER, &[]));
+    run_for_micros(&mut chip, 3_000);
+    attach(&mut chip);
+    let mut port = chip.debug();
+    halt(&mut port);
+    let mut dhcsr = |value: u32| {
+        let size = rp2350_model::AccessSize::Word;
+        let mut port = chip.debug();
+        port.mem_write(AP1, CSW, size, DHCSR, &value.to_le_bytes()).expect("writable");
+        let mut bytes = [0; 4];
+        port.mem_read(AP1, CSW, DHCSR, &mut bytes).expect("readable");
+        (u32::from_le_bytes(bytes) >> 17 & 1, chip.instructions(1))
+    };
+    let (halted, before) = dhcsr(0xa05f_0003);
+    assert_eq!(halted, 1);
+    assert_eq!(dhcsr(0xa05f_000d), (1, before + 1), "one instruction, and halted again");
+}
+
+/// A program that sets AIRCR.SYSRESETREQ, having counted its starts in SRAM.
 #[test]
 fn a_system_reset_request_starts_both_cores_anew_and_keeps_peripherals() {
     let mut code = vec![
