@@ -184,28 +184,27 @@ impl Soc {
         let aliased = addr >> 28 == 4;
         let word = if aliased { addr & !0x3003 } else { addr & !3 };
         let alias = if aliased { addr >> 12 & 3 } else { 0 };
-        let value = match alias {
-            0 => Some(value),
-            alias => match self.register_read(usize::from(core), word, true) {
-                Answer::Done(old) => Some(match alias {
-                    1 => old ^ value,
-                    2 => old | value,
-                    _ => old & !value,
-                }),
-                _ => Some(value),
-            },
-        };
-        match value.map(|value| self.register_write(usize::from(core), word, value)) {
-            Some(Answer::Done(())) | None => Ok(()),
-            Some(Answer::Reserved) => {
+        let mut whole = value;
+        if alias != 0
+            && let Answer::Done(old) = self.register_read(usize::from(core), word, true)
+        {
+            whole = match alias {
+                1 => old ^ value,
+                2 => old | value,
+                _ => old & !value,
+            };
+        }
+        match self.register_write(usize::from(core), word, whole) {
+            Answer::Done(()) => Ok(()),
+            Answer::Reserved => {
                 self.report(core, addr, What::ReservedWrite);
                 Ok(())
             }
-            Some(Answer::InReset) => {
+            Answer::InReset => {
                 self.report(core, addr, What::InReset);
                 Ok(())
             }
-            Some(Answer::Nothing) => {
+            Answer::Nothing => {
                 self.report(core, addr, What::UnmodelledWrite);
                 Err(BusFault)
             }
@@ -285,7 +284,10 @@ impl Bus for Soc {
                     match master {
                         Master::Core(_) if !self.writes.tracked => {}
                         Master::Core(_) => self.writes.note(addr),
-                        Master::Debugger(_) => self.signals.debugger_write = Some(addr),
+                        Master::Debugger(_) => {
+                            self.signals.debugger_write = Some(addr);
+                            self.signals.attention = true;
+                        }
                     }
                     return Ok(());
                 }

@@ -236,6 +236,38 @@ fn core_1_is_launched_through_the_fifo() {
 }
 
 #[test]
+fn the_gpio_coprocessor_reaches_the_pins() {
+    let mut code = vec![
+        0xe7fe, // b .: until the debugger moves on
+        0x4905, // ldr r1, [pc, #20] CPACR
+        0x2203, // movs r2, #3
+        0x600a, // str r2, [r1]
+        0x4804, // ldr r0, [pc, #16] 1 << 25
+        0xee40, 0x0014, // mcr p0, #2, r0, c0, c4: enable the output
+        0xee40, 0x0010, // mcr p0, #2, r0, c0, c0: set
+        0xee20, 0x0010, // mcr p0, #1, r0, c0, c0: toggle
+        0xe7fe, // b .
+    ];
+    code.extend(literal(0xe000_ed88));
+    code.extend(literal(1 << 25));
+    let mut chip = board(&image(&code, &[]));
+    run_for_micros(&mut chip, 3_000);
+    start_clocks(&mut chip);
+    let mut port = chip.debug();
+    write(&mut port, pad_of(25), 0x56);
+    write(&mut port, ctrl_of(25), 5);
+    halt(&mut port);
+    set_reg(&mut port, 15, CODE + 2);
+    resume(&mut port);
+    edges(&mut chip);
+    run_for_micros(&mut chip, 1);
+    let edges = edges_of(&mut chip, 25);
+    assert_eq!(edges.iter().map(|edge| edge.1).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(edges[1].0 - edges[0].0, CYCLE);
+    assert_eq!(chip.take_diagnostics(), []);
+}
+
+#[test]
 fn spinlocks_and_doorbells_belong_to_both_cores() {
     let mut chip = board(&image(&IDLE, &[]));
     run_for_micros(&mut chip, 3_000);
