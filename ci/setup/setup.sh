@@ -61,7 +61,7 @@ if have rustup; then
     else
         say "asking rustup for Rust $rust_version"
         if rustup toolchain install "$rust_version" --profile minimal --component clippy --component rustfmt \
-            --component rust-src --target thumbv8m.main-none-eabihf --target wasm32-unknown-unknown >/dev/null 2>&1; then
+            --component rust-src --target thumbv8m.main-none-eabihf --target wasm32-unknown-unknown --target wasm32-wasip1 >/dev/null 2>&1; then
             rust_from=rustup
         else
             say "rustup cannot fetch it, or not its targets, here"

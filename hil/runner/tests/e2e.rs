@@ -1,0 +1,162 @@
+//! The whole way, through the user's door: the `hil` command on the virtual bench, with the firmware and the guests
+//! that `./x test` has just built. Nothing is simulated beyond the board: probe-rs and sigrok-cli are the stock ones.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// A folder that the build made, or what to do about it.
+fn built(folder: &str) -> PathBuf {
+    let path = root().join("target/artefacts").join(folder);
+    assert!(path.is_dir(), "{folder} is not built: run `./x test`, which builds it first");
+    path.canonicalize().expect("it is a folder")
+}
+
+/// Artefacts with the firmware that was built and `guests` of our choice.
+fn artefacts_with(guests: &Path) -> TempDir {
+    let folder = TempDir::new().expect("a temporary folder");
+    symlink(built("firmware"), folder.path().join("firmware")).expect("a link");
+    symlink(guests, folder.path().join("guests")).expect("a link");
+    folder
+}
+
+fn hil(artefacts: &Path, out: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_hil"))
+        .arg("run")
+        .arg("--artefacts")
+        .arg(artefacts)
+        .arg("--out")
+        .arg(out)
+        .args(args)
+        .output()
+        .expect("hil starts")
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&[output.stdout.as_slice(), &output.stderr].concat()).into_owned()
+}
+
+fn report(out: &Path) -> Value {
+    let json = fs::read_to_string(out.join("report.json")).expect("a report");
+    serde_json::from_str(&json).expect("valid JSON")
+}
+
+/// The blinky test, for one guest, with another length of capture and other options of the bench.
+fn blinky_test(folder: &Path, guest: &str, capture: &str) -> String {
+    let path = folder.join("test.toml");
+    let test = format!(
+        "[[test]]\nguest = \"{guest}\"\npin = \"GPIO25\"\nperiod = \"1000ms\"\nduty = 0.5\ntolerance = \"100us\"\n\
+         duty_tolerance = 0.001\ncapture = \"{capture}\"\n"
+    );
+    fs::write(&path, test).expect("a test file");
+    path.display().to_string()
+}
+
+/// Runs a guest that misbehaves; the run has to end with a failed verdict, whose text is returned.
+fn failed_verdict(fixture: &str) -> String {
+    let artefacts = artefacts_with(&built("fixtures"));
+    let out = artefacts.path().join("out");
+    let test = blinky_test(artefacts.path(), fixture, "4s");
+    let output = hil(artefacts.path(), &out, &["--tests", &test, "--guest", fixture]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert_eq!(report(&out)["passed"], false);
+    text(&output)
+}
+
+#[test]
+fn every_language_blinks_and_two_runs_agree() {
+    let artefacts = built("").canonicalize().expect("it is there");
+    let out = TempDir::new().expect("a temporary folder");
+    let runs = ["first", "second"].map(|run| {
+        let out = out.path().join(run);
+        let output = hil(&artefacts, &out, &[]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+        assert!(fs::read_to_string(out.join("junit.xml")).expect("a JUnit file").contains("failures=\"0\""));
+        let mut report = report(&out);
+        report["generated"].take();
+        report
+    });
+    assert_eq!(runs[0], runs[1]);
+
+    let guests = runs[0]["guests"].as_array().expect("a list");
+    let mut languages: Vec<_> = guests.iter().map(|guest| guest["language"].as_str().expect("a name")).collect();
+    languages.sort_unstable();
+    assert_eq!(languages, ["c", "rust", "zig"]);
+    for guest in guests {
+        let measured = &guest["verdicts"][0]["measured"];
+        let mean = measured["mean_period_ns"].as_f64().expect("a number");
+        assert!((mean - 1e9).abs() <= 5_000.0, "{}: mean period {mean} ns", guest["name"]);
+        let vitals = &guest["vitals"];
+        for vital in ["heap_peak", "stack_peak", "boot_to_first_edge_cycles", "call_cycles_min"] {
+            assert!(vitals[vital].as_u64().is_some_and(|value| value > 0), "{vital} of {}: {vitals}", guest["name"]);
+        }
+    }
+}
+
+#[test]
+fn a_hundred_periods_do_not_drift() {
+    let out = TempDir::new().expect("a temporary folder");
+    // A slower analyser: a hundred seconds are a hundred million samples even so.
+    let bench = out.path().join("bench.toml");
+    let virtual_bench = fs::read_to_string(root().join("hil/benches/virtual.toml")).expect("the default bench");
+    fs::write(&bench, virtual_bench.replace("samplerate_hz = 4_000_000", "samplerate_hz = 1_000_000")).expect("a file");
+    let test = blinky_test(out.path(), "blinky-c", "101s");
+    let bench = bench.display().to_string();
+    let output = hil(&built(""), out.path(), &["--bench", &bench, "--tests", &test, "--guest", "blinky-c"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let measured = report(out.path())["guests"][0]["verdicts"][0]["measured"].clone();
+    assert!(measured["periods"].as_u64().is_some_and(|periods| periods >= 100), "{measured}");
+    // One sample, 1 µs, over 100 s is 0.01 ppm.
+    let drift = measured["drift_ppm"].as_f64().expect("a number");
+    assert!(drift.abs() <= 0.01, "{measured}");
+}
+
+#[test]
+fn a_guest_with_another_period_fails_with_both_values() {
+    let text = failed_verdict("blinky-400ms");
+    assert!(text.contains("800") && text.contains("1000"), "{text}");
+}
+
+#[test]
+fn a_guest_on_the_wrong_pin_fails_and_is_told_which_moved() {
+    let text = failed_verdict("wrong-pin");
+    assert!(text.contains("GPIO24"), "{text}");
+}
+
+#[test]
+fn a_guest_that_names_a_pin_that_does_not_exist_traps() {
+    let text = failed_verdict("bad-pin");
+    assert!(text.contains("guest: trapped") && text.contains("99"), "{text}");
+}
+
+#[test]
+fn a_guest_that_traps_is_reported() {
+    let text = failed_verdict("trap");
+    assert!(text.contains("guest: trapped") && text.contains("unreachable"), "{text}");
+}
+
+#[test]
+fn a_guest_that_returns_is_reported() {
+    let text = failed_verdict("returns");
+    assert!(text.contains("guest: returned"), "{text}");
+}
+
+#[test]
+fn a_guest_made_by_another_wasmtime_is_refused() {
+    let text = failed_verdict("foreign-engine");
+    assert!(text.contains("guest: refused") && text.contains("version"), "{text}");
+}
+
+#[test]
+fn a_corrupt_image_is_refused() {
+    let text = failed_verdict("corrupt");
+    assert!(text.contains("guest: refused") && text.contains("SHA-256"), "{text}");
+}
