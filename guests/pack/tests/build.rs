@@ -64,8 +64,8 @@ fn c_and_zig_give_the_same_bytes_in_two_folders() {
     same_in_two_folders(&["blinky-c", "blinky-zig"]);
 }
 
+/// Apart from the others because it builds Rust's core library twice, which takes a minute.
 #[test]
-#[ignore = "builds Rust's core library twice: a minute"]
 fn rust_gives_the_same_bytes_in_two_folders() {
     same_in_two_folders(&["blinky-rust"]);
 }
