@@ -4,7 +4,6 @@
 
 use std::{
     io::{self, ErrorKind, Read},
-    net::{TcpStream, ToSocketAddrs},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -13,11 +12,10 @@ use std::{
     time::Duration,
 };
 
-use crate::{bench_file, error::Error};
+use crate::{bench_file, error::Error, net};
 
 /// How often the reading thread looks whether it shall end.
 const POLL: Duration = Duration::from_millis(50);
-const CONNECT: Duration = Duration::from_secs(3);
 /// More than any run prints; what a runaway board prints beyond it is dropped.
 const LIMIT: usize = 1 << 20;
 
@@ -55,10 +53,7 @@ impl Serial {
         let fail = |source| Error::Serial { port: file.port.clone(), source };
         let port: Box<dyn Read + Send> = match file.port.strip_prefix("tcp:") {
             Some(address) => {
-                let refuse = |source| Error::Unreachable { what: "the serial port", address: address.into(), source };
-                let resolved = address.to_socket_addrs().map_err(refuse)?.next();
-                let resolved = resolved.ok_or_else(|| refuse(ErrorKind::NotFound.into()))?;
-                let stream = TcpStream::connect_timeout(&resolved, CONNECT).map_err(refuse)?;
+                let stream = net::connect("the serial port", address)?;
                 stream.set_read_timeout(Some(POLL)).map_err(fail)?;
                 Box::new(stream)
             }
@@ -71,7 +66,7 @@ impl Serial {
     }
 
     fn read_from(mut port: Box<dyn Read + Send>) -> Self {
-        let received = Arc::new(Mutex::new(Vec::new()));
+        let received = Arc::new(Mutex::new(Vec::<u8>::new()));
         let stop = Arc::new(AtomicBool::new(false));
         let (shared, stopped) = (Arc::clone(&received), Arc::clone(&stop));
         let reader = thread::spawn(move || {
@@ -80,8 +75,7 @@ impl Serial {
                 match port.read(&mut buffer) {
                     Ok(0) => return,
                     Ok(count) => {
-                        let mut received: std::sync::MutexGuard<'_, Vec<u8>> =
-                            shared.lock().unwrap_or_else(PoisonError::into_inner);
+                        let mut received = shared.lock().unwrap_or_else(PoisonError::into_inner);
                         let room = LIMIT.saturating_sub(received.len());
                         received.extend_from_slice(&buffer[..count.min(room)]);
                     }

@@ -48,7 +48,7 @@ pub enum Error {
     #[error("service `{program}` cannot be started: {source}")]
     ServiceStart { program: String, source: io::Error },
 
-    #[error("service `{program}` ended ({status}) before it was ready{}", output(.stderr))]
+    #[error("service `{program}` ended ({status}), though the bench needs it to run{}", output(.stderr))]
     ServiceDied { program: String, status: String, stderr: String },
 
     #[error("service `{program}` printed no line that starts with {ready:?} within {} ms: check `service.ready` and `service.timeout_ms` in the bench file{}", timeout.as_millis(), output(.stderr))]
@@ -98,6 +98,11 @@ pub enum Error {
 
     #[error("sigrok-cli found no analyser with driver string `{driver}`: check `analyser.driver`, the cable, and that no other program uses it{}", output(.stderr))]
     NoAnalyser { driver: String, stderr: String },
+
+    #[error(
+        "the analyser with driver string `{driver}` has not answered for {} s: check `analyser.driver`, that it is what the driver expects, and that no other program uses it", patience.as_secs()
+    )]
+    SilentAnalyser { driver: String, patience: Duration },
 
     #[error("the analyser has no channel {channel}; it has: {}; correct `analyser.channels` in the bench file", known.join(", "))]
     UnknownChannel { channel: String, known: Vec<String> },

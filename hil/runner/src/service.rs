@@ -13,7 +13,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{bench_file, error::Error, output::Tail};
+use crate::{
+    bench_file,
+    error::Error,
+    program::{self, Tail},
+};
 
 /// How long a program may take to end once its stdin is closed.
 const STOP: Duration = Duration::from_secs(3);
@@ -75,11 +79,6 @@ impl Service {
         }
     }
 
-    /// What it last said on stderr.
-    pub fn stderr(&self) -> String {
-        self.stderr.text()
-    }
-
     fn died(&mut self) -> Error {
         self.stop();
         let status = match self.child.try_wait() {
@@ -91,15 +90,10 @@ impl Service {
 
     fn stop(&mut self) {
         drop(self.child.stdin.take());
-        let deadline = Instant::now() + STOP;
-        while Instant::now() < deadline {
-            if !matches!(self.child.try_wait(), Ok(None)) {
-                return;
-            }
-            thread::sleep(Duration::from_millis(5));
+        if let Ok(None) = program::wait(&mut self.child, STOP) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
         }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

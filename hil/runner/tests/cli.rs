@@ -187,6 +187,43 @@ fn a_port_nobody_listens_on_is_named() {
 }
 
 #[test]
+fn an_instrument_that_never_answers_is_given_up() {
+    let room = Room::new();
+    // Connections are accepted by the system, and nobody reads from them.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    room.write("bench.toml", BENCH.replace("127.0.0.1:1", &address));
+    room.script("sigrok-cli", "[ $1 = --version ] && echo 'sigrok-cli 0.7.2' && exit\nexec sleep 600");
+    room.check().is(
+        2,
+        &[
+            &format!("probe: FAILED: debug probe 1d50:6018:{address}: it has not answered for 10 s"),
+            "analyser: FAILED: the analyser with driver string `none` has not answered for 10 s",
+        ],
+    );
+}
+
+#[test]
+fn a_capture_that_cannot_be_written_is_named() {
+    let room = Room::new();
+    room.script("sigrok-cli", SIGROK);
+    fs::create_dir_all(room.at("target/hil/check.vcd")).unwrap();
+    room.check().is(2, &["analyser: FAILED: target/hil/check.vcd", "check the path and its permissions"]);
+}
+
+#[test]
+fn a_reader_of_stderr_that_leaves_is_no_failure() {
+    let room = Room::new();
+    room.artefacts(&Elf::default());
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut hil = Command::new(env!("CARGO_BIN_EXE_hil"));
+    hil.args(["run", "--bench", "bench.toml", "--artefacts", "artefacts"]).env("PATH", &room.path);
+    let status = hil.current_dir(room.folder.path()).stderr(writer).status().unwrap();
+    assert_eq!(status.code(), Some(2), "nobody listens at the probe's port");
+}
+
+#[test]
 fn a_service_that_is_not_there_dies_or_never_gets_ready() {
     let room = Room::new();
     room.artefacts(&Elf::default());

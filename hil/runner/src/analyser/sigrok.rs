@@ -13,10 +13,19 @@ use std::{
 };
 
 use super::{Analyser, OnSamples};
-use crate::{bench_file, error::Error, output::Tail};
+use crate::{
+    bench_file,
+    error::Error,
+    net,
+    program::{self, Tail},
+};
 
 const PROGRAM: &str = "sigrok-cli";
-/// From the program's start to the session's; firmware may have to be loaded into the analyser.
+/// What stands before a device's channels where `--scan` lists it.
+const CHANNELS: &str = " channels: ";
+/// For the program's answer to a question; firmware may have to be loaded into the analyser.
+const ANSWER: Duration = Duration::from_secs(10);
+/// From the program's start to the session's; likewise.
 const START: Duration = Duration::from_secs(20);
 /// Longer than this without samples, beyond the capture's own length, is a stuck analyser.
 const STUCK: Duration = Duration::from_secs(30);
@@ -78,13 +87,11 @@ impl Sigrok {
 
     /// The analyser's channels, in its own order.
     fn scan(&self) -> Result<Vec<String>, Error> {
-        let output = Command::new(PROGRAM)
-            .args(["--driver", &self.file.driver, "--scan"])
-            .stdin(Stdio::null())
-            .output()
-            .map_err(cannot_run)?;
-        scanned(&String::from_utf8_lossy(&output.stdout))
-            .ok_or_else(|| self.no_analyser(String::from_utf8_lossy(&output.stderr).into_owned()))
+        let driver = &self.file.driver;
+        let Some((stdout, stderr)) = ask(&["--driver", driver, "--scan"], |line| line.contains(CHANNELS))? else {
+            return Err(Error::SilentAnalyser { driver: driver.clone(), patience: ANSWER });
+        };
+        scanned(&stdout).ok_or_else(|| self.no_analyser(stderr))
     }
 
     fn no_analyser(&self, stderr: String) -> Error {
@@ -108,15 +115,8 @@ impl Sigrok {
 
 impl Analyser for Sigrok {
     fn describe(&mut self) -> Result<String, Error> {
-        let output = match Command::new(PROGRAM).arg("--version").stdin(Stdio::null()).output() {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Err(Error::NoSigrok),
-            Err(source) => {
-                return Err(Error::File { path: PROGRAM.into(), source });
-            }
-            Ok(output) => output,
-        };
-        let text = String::from_utf8_lossy(&output.stdout);
-        let line = text.lines().next().unwrap_or_default().trim().to_string();
+        let (stdout, _) = ask(&["--version"], |line| line.starts_with(PROGRAM))?.unwrap_or_default();
+        let line = stdout.lines().next().unwrap_or_default().to_string();
         match line.strip_prefix("sigrok-cli ").and_then(version) {
             Some(version) if version >= (0, 7) => Ok(line),
             _ => Err(Error::SigrokVersion { found: line }),
@@ -127,12 +127,8 @@ impl Analyser for Sigrok {
         let channels = self.channels()?;
         let samples =
             u64::try_from(length.as_nanos() * u128::from(self.file.samplerate_hz) / 1_000_000_000).unwrap_or(u64::MAX);
-        match std::fs::remove_file(vcd) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(Error::file(vcd)(error));
-            }
-            _ => {}
-        }
+        // An earlier capture must not pass for this one; and sigrok-cli would not say clearly that it cannot write.
+        std::fs::File::create(vcd).map_err(Error::file(vcd))?;
         let mut child = Command::new(PROGRAM)
             .args(["--loglevel", "3", "--driver", &self.file.driver])
             .args(["--config", &format!("samplerate={}", self.file.samplerate_hz)])
@@ -226,6 +222,25 @@ impl Drop for Sigrok {
     }
 }
 
+/// What sigrok-cli answers: the lines to `keep` of stdout, and stderr; `None` if it does not end.
+fn ask(arguments: &[&str], keep: fn(&str) -> bool) -> Result<Option<(String, String)>, Error> {
+    let mut child = Command::new(PROGRAM)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(cannot_run)?;
+    let mut stdout = Tail::follow_each(child.stdout.take().expect("stdout is piped"), keep);
+    let mut stderr = Tail::follow(child.stderr.take().expect("stderr is piped"));
+    let ended = program::wait(&mut child, ANSWER).map_err(cannot_run)?;
+    if ended.is_none() {
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    Ok(ended.map(|_| (stdout.finish(), stderr.finish())))
+}
+
 fn cannot_run(error: std::io::Error) -> Error {
     match error.kind() {
         ErrorKind::NotFound => Error::NoSigrok,
@@ -236,7 +251,7 @@ fn cannot_run(error: std::io::Error) -> Error {
 /// The channels of the first device in what `sigrok-cli --scan` prints:
 /// "demo - Demo device with 4 channels: D0 D1 D2 D3".
 fn scanned(text: &str) -> Option<Vec<String>> {
-    let (_, channels) = text.lines().find_map(|line| line.split_once(" channels: "))?;
+    let (_, channels) = text.lines().find_map(|line| line.split_once(CHANNELS))?;
     Some(channels.split_whitespace().map(str::to_string).collect())
 }
 
@@ -266,11 +281,7 @@ fn reach(driver: &str) -> Result<(), Error> {
     let (Some(host), Some(port)) = (parts.next(), parts.next()) else {
         return Ok(());
     };
-    let address = format!("{host}:{port}");
-    match std::net::TcpStream::connect(&address) {
-        Ok(_) => Ok(()),
-        Err(source) => Err(Error::Unreachable { what: "the analyser", address, source }),
-    }
+    net::connect("the analyser", &format!("{host}:{port}")).map(drop)
 }
 
 #[cfg(test)]

@@ -1,9 +1,6 @@
 //! [`Probe`] by way of probe-rs, whichever probe and transport its selector names.
 
-use std::{
-    net::{TcpStream, ToSocketAddrs},
-    time::Duration,
-};
+use std::{sync::mpsc, thread, time::Duration};
 
 use probe_rs::{
     MemoryInterface, Permissions, Session,
@@ -16,11 +13,13 @@ use crate::{
     bench_file::{self, Protocol},
     error::{Error, chain},
     firmware::Segment,
+    net,
 };
 
 /// For reset and halt. A chip needs milliseconds; a probe behind a network a little longer.
 const HALT: Duration = Duration::from_secs(2);
-const CONNECT: Duration = Duration::from_secs(3);
+/// For a probe to say what it is. One behind TCP that is none would never answer, and probe-rs never stop waiting.
+const OPEN: Duration = Duration::from_secs(10);
 /// The core that runs the firmware.
 const CORE: usize = 0;
 
@@ -52,10 +51,18 @@ impl ProbeRs {
         // A probe can be open only once.
         self.state = State::Closed;
         if let Some(address) = tcp_address(&self.selector) {
-            reach(&address)?;
+            // probe-rs reports a refused connection as a USB error, so it is tried beforehand.
+            net::connect("the debug probe", &address)?;
         }
         let fail = |message| Error::ProbeOpen { selector: self.file.selector.clone(), message };
-        let mut probe = Lister::new().open(self.selector.clone()).map_err(|error| fail(chain(&error)))?;
+        let selector = self.selector.clone();
+        let (sender, opened) = mpsc::channel();
+        // Left behind if it never ends: the runner is about to.
+        thread::spawn(move || sender.send(Lister::new().open(selector)));
+        let opened = opened.recv_timeout(OPEN);
+        let mut probe = opened
+            .map_err(|_| fail(format!("it has not answered for {} s", OPEN.as_secs())))?
+            .map_err(|error| fail(chain(&error)))?;
         // Some probes refuse to attach before a protocol is chosen.
         let protocol = match self.file.protocol {
             Protocol::Swd => WireProtocol::Swd,
@@ -194,19 +201,6 @@ fn tcp_address(selector: &DebugProbeSelector) -> Option<String> {
     // A serial number may hold colons too, such as a MAC address.
     let plausible = !host.is_empty() && (!host.contains(':') || host.starts_with('[')) && port.parse::<u16>().is_ok();
     plausible.then(|| address.to_string())
-}
-
-/// probe-rs reports a refused connection as a USB error, so it is tried beforehand.
-fn reach(address: &str) -> Result<(), Error> {
-    let refuse = |source| Error::Unreachable { what: "the debug probe", address: address.into(), source };
-    let mut last = std::io::Error::new(std::io::ErrorKind::NotFound, "the host has no address");
-    for candidate in address.to_socket_addrs().map_err(refuse)? {
-        match TcpStream::connect_timeout(&candidate, CONNECT) {
-            Ok(_) => return Ok(()),
-            Err(error) => last = error,
-        }
-    }
-    Err(refuse(last))
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
-//! The last lines that another program wrote, read by a thread so that the program never blocks on a full pipe.
+//! Other programs that the runner starts: the last lines they wrote, read by a thread so that they never block on a full
+//! pipe, and waiting for their end with an end to the patience.
 
 use std::{
     collections::VecDeque,
-    io::{BufRead, BufReader, Read},
+    io::{self, BufRead, BufReader, Read},
+    process::{Child, ExitStatus},
     sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -10,6 +12,7 @@ use std::{
 
 const LINES: usize = 12;
 const PATIENCE: Duration = Duration::from_millis(500);
+const POLL: Duration = Duration::from_millis(5);
 
 /// The end of a program's output.
 #[derive(Debug)]
@@ -25,7 +28,7 @@ impl Tail {
 
     /// `keep` sees every line and says whether it belongs to the tail.
     pub fn follow_each(from: impl Read + Send + 'static, mut keep: impl FnMut(&str) -> bool + Send + 'static) -> Self {
-        let lines = Arc::new(Mutex::new(VecDeque::new()));
+        let lines = Arc::new(Mutex::new(VecDeque::<String>::new()));
         let shared = Arc::clone(&lines);
         let reader = thread::spawn(move || {
             let mut from = BufReader::new(from);
@@ -35,6 +38,10 @@ impl Tail {
                 raw.clear();
                 if keep(&line) {
                     let mut lines = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                    // One that says the same again would only push out others.
+                    if lines.back() == Some(&line) {
+                        continue;
+                    }
                     if lines.len() == LINES {
                         lines.pop_front();
                     }
@@ -57,5 +64,16 @@ impl Tail {
             thread::sleep(Duration::from_millis(1));
         }
         self.text()
+    }
+}
+
+/// How a program ended; `None` if it still runs after `patience`.
+pub fn wait(child: &mut Child, patience: Duration) -> io::Result<Option<ExitStatus>> {
+    let deadline = Instant::now() + patience;
+    loop {
+        match child.try_wait()? {
+            None if Instant::now() < deadline => thread::sleep(POLL),
+            ended => return Ok(ended),
+        }
     }
 }
