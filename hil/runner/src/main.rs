@@ -102,7 +102,8 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("hil: {error}");
+            // The exit code says it too, if nobody reads.
+            let _ = writeln!(io::stderr(), "hil: {error}");
             ExitCode::from(2)
         }
     }

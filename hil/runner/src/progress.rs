@@ -1,5 +1,7 @@
 //! What the user sees while the runner works: lines on stderr, and a bar under them where stderr is a terminal.
 
+use std::io::{self, Write};
+
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// A place to show progress.
@@ -25,7 +27,8 @@ impl Progress {
     pub fn line(&self, text: &str) {
         self.bar.suspend(|| {
             if !self.quiet {
-                eprintln!("{text}");
+                // A reader that has seen enough (`hil run 2>&1 | head`) is no failure.
+                let _ = writeln!(io::stderr(), "{text}");
             }
         });
     }
