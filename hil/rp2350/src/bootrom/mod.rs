@@ -1,8 +1,9 @@
 //! The boot ROM: what its 32 KiB hold, and where its entry points are.
 //!
-//! The code is the model's own. Entry points are addresses whose instruction returns (or loops); the chip looks whether a
-//! core is about to execute one and does beforehand, at a high level, what the function does (`functions`, `boot`).
-//! A debugger therefore sees an ordinary program counter in ROM, and can step out of it.
+//! The code is the model's own. When a core is about to execute the instruction at an entry point, the chip does at a high
+//! level what the function does (`functions`, `boot`) and moves the core on to the instruction behind it, which returns:
+//! an interrupt that comes before the return does not lead through the entry again. A debugger sees an ordinary program
+//! counter in ROM, and can step out of it.
 
 pub(crate) mod boot;
 pub(crate) mod functions;
@@ -16,7 +17,8 @@ pub(crate) const INITIAL_SP: u32 = 0x2008_2000;
 
 const ENTRIES: u32 = 0x100;
 const STRIDE: u32 = 8;
-const BX_LR: u32 = 0x4770;
+/// `nop; bx lr`: the entry, and the return behind it.
+const RETURN: u32 = 0x4770_bf00;
 const BRANCH_SELF: u32 = 0xe7fe;
 /// `wfe; b` back to it, and the same with `wfi`.
 const WFE_LOOP: u32 = 0xe7fd_bf20;
@@ -82,6 +84,11 @@ impl Entry {
         ENTRIES + self as u32 * STRIDE
     }
 
+    /// Where a function returns once the model has done its work.
+    pub(crate) const fn return_address(self) -> u32 {
+        self.address() + 2
+    }
+
     /// The entry at `pc`, if the model acts there.
     #[inline]
     pub(crate) fn at(pc: u32) -> Option<Self> {
@@ -113,7 +120,7 @@ pub(crate) fn image() -> Box<[u8]> {
             Entry::Reset => BRANCH_SELF,
             Entry::Core1Wait => WFE_LOOP,
             Entry::Bootsel => WFI_LOOP,
-            _ => BX_LR,
+            _ => RETURN,
         };
         put(entry.address(), Size::Word, code);
     }

@@ -17,7 +17,7 @@ const BOOT_RELEASES: u32 = 1 << resets::IO_QSPI
     | 1 << resets::SYSCFG
     | 1 << resets::TBMAN;
 
-/// A boot ROM function at work: the core stays at its entry until `until`.
+/// A boot ROM function at work: the core stays at its entry until `until`, and interrupts wait.
 #[derive(Clone, Copy)]
 pub(super) struct RomCall {
     pub(super) entry: Entry,
@@ -41,6 +41,9 @@ impl Rp2350 {
         let Some(entry) = Entry::at(pc) else {
             return RomStep::Execute;
         };
+        if self.cores[n].at_breakpoint() {
+            return RomStep::Execute;
+        }
         match entry {
             Entry::Bootsel => return RomStep::Execute,
             Entry::Core1Wait => return self.core1_wait(n),
@@ -72,7 +75,8 @@ impl Rp2350 {
         }
         self.soc.pc[n] = pc;
         functions::call(&mut self.soc, &mut self.cores[n], entry);
-        RomStep::Execute
+        self.cores[n].set_reg(15, entry.return_address());
+        RomStep::Again
     }
 
     /// The launch protocol of core 1 (datasheet §5.3).

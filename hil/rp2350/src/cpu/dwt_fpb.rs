@@ -47,6 +47,11 @@ impl Fpb {
 }
 
 impl Core {
+    /// The FPB has a breakpoint on the next instruction.
+    pub(crate) fn at_breakpoint(&self) -> bool {
+        self.fpb.matches(self.pc)
+    }
+
     fn counts_cycles(&self) -> bool {
         self.dwt.control & CYCCNTENA != 0 && self.debug.trace_enabled()
     }

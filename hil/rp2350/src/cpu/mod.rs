@@ -356,7 +356,7 @@ impl Core {
         } else if !self.thumb {
             self.entries += 1;
             self.raise(Fault::InvalidState);
-        } else if self.fpb.matches(self.pc) {
+        } else if self.at_breakpoint() {
             self.entries += 1;
             self.raise(Fault::Breakpoint);
         } else if self.debug.stepping() {

@@ -74,6 +74,31 @@ fn a_flash_loaders_session() {
     assert_eq!(chip.take_diagnostics(), []);
 }
 
+/// An interrupt that waits for the end of a function's time comes before its return; what the function does is done once.
+#[test]
+fn an_interrupt_in_a_call_does_not_repeat_it() {
+    const ICSR: u32 = 0xe000_ed04;
+    let mut chip = loader();
+    let lookup = read(&mut chip.debug(), 0x14) >> 16;
+    let expected = find(&mut chip, b"RE");
+    let mut port = chip.debug();
+    // PendSV: bx lr
+    write(&mut port, SRAM + 0x200, 0x4770);
+    write(&mut port, SRAM + 0x100 + 4 * 14, (SRAM + 0x200) | 1);
+    write(&mut port, 0xe000_ed08, SRAM + 0x100);
+    set_reg(&mut port, 0, u32::from(u16::from_le_bytes(*b"RE")));
+    set_reg(&mut port, 1, 4);
+    set_reg(&mut port, 14, RETURN | 1);
+    set_reg(&mut port, 15, lookup);
+    resume(&mut port);
+    assert_eq!(run_for_micros(&mut chip, 1), RunExit::Deadline);
+    write(&mut chip.debug(), ICSR, 1 << 28);
+    assert_eq!(run_for_micros(&mut chip, 1_000), RunExit::Core0Halted);
+    assert_eq!(get_reg(&mut chip.debug(), 0), expected);
+    assert_eq!(read(&mut chip.debug(), ICSR) & 1 << 28, 0, "the interrupt was taken");
+    assert_eq!(chip.take_diagnostics(), []);
+}
+
 #[test]
 fn bad_ranges_change_nothing_and_are_said() {
     let mut chip = loader();
