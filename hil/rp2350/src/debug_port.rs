@@ -333,12 +333,16 @@ impl<'a> DebugPort<'a> {
             Some(value) => chip.soc.write(master, addr, size, value).map(|()| 0),
         };
         if let Some(value) = write {
+            for core in &mut chip.cores {
+                core.clear_exclusive(addr);
+            }
             if chip.cores[n].take_reset_request() {
                 chip.warm_reset();
             }
             if (n, addr) == (1, DHCSR) && value >> 16 == DHCSR_KEY && value & DHCSR_STEP_MASK == DHCSR_STEP {
                 chip.step_core_1_while_core_0_is_halted();
             }
+            chip.settle();
         }
         answer.map_err(|_| {
             chip.port.sticky |= STICKY_ERR;

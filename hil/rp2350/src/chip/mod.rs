@@ -67,8 +67,8 @@ impl Rp2350 {
 
     /// Lets the chip run until `deadline`, or until the debugger halts core 0: then time stands still.
     ///
-    /// Time moves in whole cycles of clk_sys, so afterwards it may be up to one cycle past the deadline. No edge past the
-    /// deadline is made. How a span of time is cut into calls does not change what happens in it.
+    /// Time moves in whole cycles of clk_sys, so afterwards [`Rp2350::now`] may be up to one cycle past the deadline; every
+    /// edge before it is made. How a span of time is cut into calls does not change what happens in it.
     pub fn run_until(&mut self, deadline: Instant) -> RunExit {
         let deadline = deadline.units();
         loop {
@@ -76,16 +76,12 @@ impl Rp2350 {
                 self.soc.now = self.soc.now.max(deadline);
                 return RunExit::Deadline;
             }
+            self.settle();
             if self.cores[0].state() == CoreState::Halted {
-                self.settle();
                 return RunExit::Core0Halted;
             }
             if self.soc.now >= deadline {
                 return RunExit::Deadline;
-            }
-            self.settle();
-            if self.cores[0].state() == CoreState::Halted {
-                continue;
             }
             self.advance(deadline);
         }
@@ -196,48 +192,45 @@ impl Rp2350 {
 
     /// Brings everything up to the present: due events, resets, interrupt lines, events between the cores.
     pub(crate) fn settle(&mut self) {
-        if !self.run_high {
-            return;
-        }
-        let due = self.soc.now >= self.next_event;
-        if !due && !self.soc.signals.attention {
-            return;
-        }
-        if due {
-            self.soc.service();
-        }
-        if std::mem::take(&mut self.soc.signals.watchdog_reset) {
-            self.watchdog_reset();
-        }
-        self.soc.signals.attention = false;
-        for n in 0..2 {
-            if std::mem::take(&mut self.soc.signals.event[n]) {
-                self.cores[n].event();
+        // What attention is for may be due at once: a UART's start bit, an alarm at the present time.
+        while self.run_high && (self.soc.signals.attention || self.soc.now >= self.next_event) {
+            if self.soc.now >= self.next_event {
+                self.soc.service();
             }
-            let off = self.soc.psm.off() >> n & 1 != 0;
-            if off || self.soc.signals.released >> n & 1 != 0 {
-                self.cores[n].reset();
-                self.start_in_rom(n);
+            if std::mem::take(&mut self.soc.signals.watchdog_reset) {
+                self.watchdog_reset();
             }
-            if self.systick[n] != self.soc.systick[n] {
-                self.systick[n] = self.soc.systick[n];
-                self.cores[n].set_systick_reference(self.systick[n]);
+            self.soc.signals.attention = false;
+            for n in 0..2 {
+                self.carry_signals(n);
             }
-            let lines = self.soc.irq_lines(n);
-            let mut changed = lines ^ self.lines[n];
-            self.lines[n] = lines;
-            while changed != 0 {
-                let line = changed.trailing_zeros();
-                changed &= changed - 1;
-                self.cores[n].set_irq(line as u16, lines >> line & 1 != 0);
-            }
+            self.soc.signals.released = 0;
+            self.next_event = self.soc.next_event();
         }
-        self.soc.signals.released = 0;
-        if let Some(addr) = self.soc.signals.debugger_write.take() {
-            self.cores[0].clear_exclusive(addr);
-            self.cores[1].clear_exclusive(addr);
+    }
+
+    /// Carries to core `n` what the bus has for it: events, being forced off, SysTick's reference, interrupt lines.
+    fn carry_signals(&mut self, n: usize) {
+        if std::mem::take(&mut self.soc.signals.event[n]) {
+            self.cores[n].event();
         }
-        self.next_event = self.soc.next_event();
+        let off = self.soc.psm.off() >> n & 1 != 0;
+        if off || self.soc.signals.released >> n & 1 != 0 {
+            self.cores[n].reset();
+            self.start_in_rom(n);
+        }
+        if self.systick[n] != self.soc.systick[n] {
+            self.systick[n] = self.soc.systick[n];
+            self.cores[n].set_systick_reference(self.systick[n]);
+        }
+        let lines = self.soc.irq_lines(n);
+        let mut changed = lines ^ self.lines[n];
+        self.lines[n] = lines;
+        while changed != 0 {
+            let line = changed.trailing_zeros();
+            changed &= changed - 1;
+            self.cores[n].set_irq(line as u16, lines >> line & 1 != 0);
+        }
     }
 
     /// When core `n` next needs a step, if not before `stop`. It may be now.
@@ -374,7 +367,6 @@ impl Rp2350 {
         if self.cores[1].take_reset_request() {
             self.warm_reset();
         }
-        self.settle();
     }
 
     /// Handles the ROM until the core is to execute an instruction (`true`) or waits in a function.

@@ -281,13 +281,8 @@ impl Bus for Soc {
             2 => {
                 let offset = (addr - SRAM_BASE) as usize;
                 if memory::write(&mut self.sram, offset, size, value).is_some() {
-                    match master {
-                        Master::Core(_) if !self.writes.tracked => {}
-                        Master::Core(_) => self.writes.note(addr),
-                        Master::Debugger(_) => {
-                            self.signals.debugger_write = Some(addr);
-                            self.signals.attention = true;
-                        }
+                    if self.writes.tracked {
+                        self.writes.note(addr);
                     }
                     return Ok(());
                 }

@@ -61,8 +61,6 @@ pub(crate) struct Signals {
     pub(crate) released: u8,
     /// The watchdog bites, or `reboot` of the boot ROM is due.
     pub(crate) watchdog_reset: bool,
-    /// Writes that another core's exclusive monitor must see, made by the debugger.
-    pub(crate) debugger_write: Option<u32>,
 }
 
 pub(crate) struct Soc {
@@ -179,6 +177,13 @@ impl Soc {
     /// Puts the registers of these peripherals (RESETS' bits) back to their reset values.
     pub(crate) fn reset_peripherals(&mut self, mask: u32) {
         let has = |peripheral: u32| mask >> peripheral & 1 != 0;
+        // From the pad inwards, so that no pin shows what goes on behind it.
+        if has(resets::PADS_BANK0) {
+            self.gpio.reset_pads(self.now);
+        }
+        if has(resets::IO_BANK0) {
+            self.gpio.reset_io(self.now);
+        }
         for (n, bit) in [resets::PLL_SYS, resets::PLL_USB].into_iter().enumerate() {
             if has(bit) {
                 self.oscillators.pll[n] = Pll::new();
@@ -194,12 +199,6 @@ impl Soc {
                 self.uarts[n].reset();
                 self.gpio.update_uart(self.now, n, true);
             }
-        }
-        if has(resets::IO_BANK0) {
-            self.gpio.reset_io(self.now);
-        }
-        if has(resets::PADS_BANK0) {
-            self.gpio.reset_pads(self.now);
         }
         for (bit, file) in [
             (resets::SYSINFO, &mut self.sysinfo),

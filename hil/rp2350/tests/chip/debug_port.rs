@@ -87,6 +87,42 @@ fn an_error_sticks_until_it_is_cleared() {
     assert_eq!(port.ap_read(0x3000, 0), Err(DapFault::NoAccessPort));
 }
 
+#[test]
+fn a_write_has_its_effect_before_the_next_transfer() {
+    let mut chip = attached();
+    let mut port = chip.debug();
+    write(&mut port, RESETS_CLR, 1 << 23);
+    write(&mut port, TIMER0 + 0x44, 1);
+    assert_eq!(read(&mut port, 0xe000_e200), 1, "TIMER0's first interrupt is pending");
+}
+
+/// Of a block as of a single word, at whichever place of it the reservation is.
+#[test]
+fn a_write_ends_the_cores_reservations() {
+    // ldrex r0, [r1]; b .; strex r2, r0, [r1]; b .
+    let code = [0xe7fe, 0xe851, 0x0f00, 0xe7fe, 0xe841, 0x0200, 0xe7fe];
+    let mut chip = board(&image(&code, &[]));
+    run_for_micros(&mut chip, 3_000);
+    attach(&mut chip);
+    for (block, status) in [(SRAM + 0x80, 1), (SRAM + 0x100, 1), (SRAM + 0x200, 0)] {
+        for (reg, value) in [(1, SRAM + 0x100), (2, 7), (15, CODE + 2)] {
+            halt(&mut chip.debug());
+            set_reg(&mut chip.debug(), reg, value);
+        }
+        resume(&mut chip.debug());
+        run_for_micros(&mut chip, 10);
+        let mut port = chip.debug();
+        port.mem_write(AP0, CSW, AccessSize::Word, block, &[0; 0x100]).expect("RAM");
+        halt(&mut port);
+        set_reg(&mut port, 15, CODE + 8);
+        resume(&mut port);
+        run_for_micros(&mut chip, 10);
+        let mut port = chip.debug();
+        halt(&mut port);
+        assert_eq!(get_reg(&mut port, 2), status, "{block:#x}");
+    }
+}
+
 /// xorshift64, from a fixed seed.
 struct Random(u64);
 
