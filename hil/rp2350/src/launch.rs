@@ -21,7 +21,7 @@ impl Launch {
         match self.seen {
             0..=2 if word == PREAMBLE[self.seen] => self.seen += 1,
             // Core 0 may repeat the zeros as often as it likes.
-            0..=2 if word == 0 => self.seen = self.seen.min(2),
+            2 if word == 0 => {}
             0..=2 => {
                 self.seen = 0;
                 return (0, None);

@@ -262,7 +262,7 @@ impl Gpio {
                     return Some(Some(What::PinFunction));
                 }
             }
-            0x000..0x230 => {}
+            0x000..0x180 | 0x200..0x230 => {}
             0x230..0x248 => self.edges[((offset - 0x230) / 4) as usize] &= !(value & EDGE_BITS),
             0x248..0x320 => {
                 let index = ((offset - 0x248) / 4) as usize;

@@ -150,7 +150,10 @@ impl Uart {
         {
             self.tx_fifo.pop_front();
             self.tx = Some(frame);
-            self.update_tx_irq();
+            // The interrupt comes when the level falls to the threshold, not because it is below (PL011 TRM §2.4.3).
+            if self.tx_fifo.len() == self.threshold(self.regs.ifls, 0) {
+                self.regs.ris |= TX_IRQ;
+            }
         }
     }
 
@@ -252,15 +255,6 @@ impl Uart {
         }
     }
 
-    /// The transmit interrupt comes when the level falls through the threshold, not because it is below.
-    fn update_tx_irq(&mut self) {
-        if self.tx_fifo.len() <= self.threshold(self.regs.ifls, 0) {
-            self.regs.ris |= TX_IRQ;
-        } else {
-            self.regs.ris &= !TX_IRQ;
-        }
-    }
-
     pub(crate) fn irq(&self) -> bool {
         self.regs.ris & self.regs.imsc != 0
     }
@@ -320,7 +314,9 @@ impl Uart {
             0x00 => {
                 if self.tx_fifo.len() < self.depth() {
                     self.tx_fifo.push_back(value as u8);
-                    self.update_tx_irq_after_write();
+                    if self.tx_fifo.len() > self.threshold(self.regs.ifls, 0) {
+                        self.regs.ris &= !TX_IRQ;
+                    }
                 }
             }
             0x04 => self.regs.rsr = 0,
@@ -346,11 +342,5 @@ impl Uart {
         self.start_sending(now);
         self.start_receiving(now);
         Some(())
-    }
-
-    fn update_tx_irq_after_write(&mut self) {
-        if self.tx_fifo.len() > self.threshold(self.regs.ifls, 0) {
-            self.regs.ris &= !TX_IRQ;
-        }
     }
 }

@@ -118,6 +118,69 @@ fn a_uart_sends_bits_at_their_times() {
     assert_eq!(read(&mut chip.debug(), UART0 + 0x18) & 0x88, 0x80);
 }
 
+/// However short the runs: edges come in order, and none of them later than the run in whose time it happened.
+#[test]
+fn every_edge_is_there_when_its_time_is_over() {
+    // str r1, [r0]; str r3, [r2]; b .
+    let mut chip = ready(&image(&[0xe7fe, 0x6001, 0x6013, 0xe7fe], &[]));
+    let mut port = chip.debug();
+    output(&mut port, 25);
+    write(&mut port, pad_of(0), 0x56);
+    write(&mut port, ctrl_of(0), 2);
+    write(&mut port, UART0 + 0x24, 81);
+    // Bits of 1302.25 cycles: they change between two cycles.
+    write(&mut port, UART0 + 0x28, 25);
+    write(&mut port, UART0 + 0x2c, 0x70);
+    write(&mut port, UART0 + 0x30, 0x301);
+    halt(&mut port);
+    for (reg, value) in [(0, UART0), (1, u32::from(b'U')), (2, SIO + 0x28), (3, 1 << 25), (15, CODE + 2)] {
+        set_reg(&mut port, reg, value);
+    }
+    resume(&mut port);
+    edges(&mut chip);
+    let start = chip.now().units();
+    let mut all = Vec::new();
+    while chip.now().units() < start + 11 * BIT {
+        let before = chip.now();
+        chip.run_until(rp2350_model::Instant::from_units(before.units() + CYCLE / 2));
+        let new = edges(&mut chip);
+        assert!(new.iter().all(|edge| (before..=chip.now()).contains(&edge.at)), "{before:?} {new:?}");
+        all.extend(new);
+    }
+    let lines: Vec<_> = all[..2].iter().map(|edge| (edge.at.units() - start, edge.line)).collect();
+    assert_eq!(lines, [(0, rp2350_model::Line::Pin(0)), (CYCLE, rp2350_model::Line::Pin(25))]);
+    assert_eq!(all.len(), 11, "ten bits that alternate, and the pin");
+    assert!(all.is_sorted_by_key(|edge| edge.at));
+}
+
+#[test]
+fn a_uart_asks_for_more_when_its_fifo_falls_to_the_level() {
+    const TXRIS: u32 = 0x20;
+    let mut chip = ready(&image(&IDLE, &[]));
+    let mut port = chip.debug();
+    write(&mut port, UART0 + 0x24, 81);
+    write(&mut port, UART0 + 0x28, 24);
+    // FIFOs, transmit level 1/8: 4 of 32.
+    write(&mut port, UART0 + 0x2c, 0x70);
+    write(&mut port, UART0 + 0x34, 0x10);
+    write(&mut port, UART0 + 0x30, 0x301);
+    write(&mut port, UART0, 0);
+    run_for_micros(&mut chip, 200);
+    let mut port = chip.debug();
+    assert_eq!(read(&mut port, UART0 + 0x3c) & TXRIS, 0, "it never was above the level");
+    // One byte is in the shift register, five wait.
+    for _ in 0..6 {
+        write(&mut port, UART0, 0);
+    }
+    run_for_micros(&mut chip, 80);
+    assert_eq!(read(&mut chip.debug(), UART0 + 0x3c) & TXRIS, 0);
+    run_for_micros(&mut chip, 10);
+    let mut port = chip.debug();
+    assert_eq!(read(&mut port, UART0 + 0x3c) & TXRIS, TXRIS);
+    write(&mut port, UART0 + 0x44, TXRIS);
+    assert_eq!(read(&mut port, UART0 + 0x3c) & TXRIS, 0);
+}
+
 #[test]
 fn a_uart_receives_bytes_one_frame_after_the_other() {
     let mut chip = ready(&image(&IDLE, &[]));
@@ -308,8 +371,10 @@ fn what_is_not_there_is_said_and_never_read_as_zero() {
     assert_eq!(port.mem_write(AP0, CSW, AccessSize::Word, FLASH, &[0; 4]), Err(DapFault::Fault));
     port.dp_write(0, 4).expect("ABORT");
     assert_eq!(read(&mut port, SIO + 0x80), 0);
+    write(&mut port, RESETS_CLR, 1 << 6);
+    write(&mut port, 0x4002_8180, 1);
     let said: Vec<_> = chip.take_diagnostics().into_iter().map(|said| said.what).collect();
-    assert_eq!(said, [What::FlashWrite, What::ReservedRead]);
+    assert_eq!(said, [What::FlashWrite, What::ReservedRead, What::ReservedWrite]);
 }
 
 #[test]
