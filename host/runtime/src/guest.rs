@@ -75,7 +75,7 @@ impl Host {
     ///
     /// # Errors
     /// [`Outcome::Refused`]: it imports what this host does not have, lacks `run`, or needs more than its limits.
-    /// [`Outcome::Trapped`]: its start function trapped.
+    /// [`Outcome::Trapped`], [`Outcome::Stopped`]: its start function did not return.
     pub fn start<B: Board>(
         &self,
         component: &Component,
@@ -94,8 +94,7 @@ impl Host {
                 Guest { store, world, vitals }
             })
             .map_err(|error| {
-                let outcome =
-                    if error.is::<wasmtime::Trap>() { Outcome::ended(&error) } else { Outcome::refused(&error) };
+                let outcome = Outcome::not_started(&error);
                 note(vitals, &outcome);
                 outcome
             })

@@ -35,12 +35,21 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// A guest that did not start, for the reason in `error`: its own start function may have ended it.
+    pub(crate) fn not_started(error: &wasmtime::Error) -> Self {
+        match error.downcast_ref::<Error>() {
+            None if error.is::<wasmtime::Trap>() => Self::ended(error),
+            None | Some(Error::TooMuchMemory { .. }) => Self::refused(error),
+            Some(Error::NoSuchPin { .. } | Error::ReservedPin { .. } | Error::Stopped) => Self::ended(error),
+        }
+    }
+
     /// A guest that could not be started, for the reason in `error`.
     pub(crate) fn refused(error: &wasmtime::Error) -> Self {
         Self::Refused(one_line(error))
     }
 
-    /// A guest that did not return from `run`, for the reason in `error`.
+    /// A guest that was running, for the reason in `error`.
     pub(crate) fn ended(error: &wasmtime::Error) -> Self {
         match error.downcast_ref::<Error>() {
             Some(Error::Stopped) => Self::Stopped,

@@ -160,9 +160,27 @@ fn memory_grows_to_the_limit_and_no_further() {
 }
 
 #[test]
+fn growth_beyond_the_guests_own_maximum_costs_nothing() {
+    let vitals = vitals();
+    let text = guest(
+        "(memory 1000 2000 (pagesize 1))",
+        "(if (i32.ne (memory.grow (i32.const 3000)) (i32.const -1)) (then unreachable))
+         (if (i32.ne (memory.grow (i32.const 1000)) (i32.const 1000)) (then unreachable))",
+    );
+    assert_eq!(run_on(&hosts()[1], &text, FakeBoard::new(), vitals).0, Outcome::Returned);
+    assert_eq!(vitals.guest_memory.get(), 2000);
+}
+
+#[test]
 fn a_trapping_start_function_is_a_trap() {
     let reason = trapped(&guest("(func $start unreachable) (start $start)", ""));
     assert!(reason.contains("unreachable"), "{reason}");
+}
+
+#[test]
+fn a_start_function_that_names_a_bad_pin_is_a_trap() {
+    let reason = trapped(&guest("(func $start (call $high (i32.const 30))) (start $start)", ""));
+    assert_eq!(reason, "GPIO 30 does not exist: this board has GPIO 0 to 29");
 }
 
 #[test]
