@@ -1,7 +1,7 @@
 //! The console on UART0: lines for a person with a serial adapter. Each also goes to defmt over RTT.
 //!
 //! Writing never waits: lines go into a ring that the UART's interrupt empties. A ring that is full loses the rest of
-//! the line; the panic handler alone waits.
+//! the line, but not its end; the panic handler alone waits.
 
 use core::cell::RefCell;
 use core::fmt::{self, Write};
@@ -12,6 +12,7 @@ use rp235x_hal::pac::{self, interrupt};
 
 const BAUD: u32 = 115_200;
 const RING_BYTES: usize = 512;
+const LINE_END: &[u8] = b"\r\n";
 
 /// Says the same line on the console and over RTT: `report!(info, "guest: {}", name)`. RTT carries the arguments as text,
 /// because they are the words of errors; the format string stays on the PC.
@@ -56,9 +57,7 @@ pub fn open(uart: pac::UART0, resets: &mut pac::RESETS, clock: HertzU32) {
 pub fn line(text: fmt::Arguments<'_>) {
     critical_section::with(|cs| {
         if let Some(console) = CONSOLE.borrow_ref_mut(cs).as_mut() {
-            // The ring drops what does not fit and never fails.
-            let _ = console.write_fmt(text);
-            let _ = console.write_str("\r\n");
+            console.queue(text);
             console.feed();
         }
     });
@@ -73,15 +72,28 @@ pub fn emergency_line(text: fmt::Arguments<'_>) {
             && let Some(console) = console.as_mut()
         {
             console.drain();
-            // The ring drops what does not fit and never fails.
-            let _ = console.write_fmt(text);
-            let _ = console.write_str("\r\n");
+            console.queue(text);
             console.drain();
         }
     });
 }
 
 impl Console {
+    /// Puts a line into the ring.
+    fn queue(&mut self, text: fmt::Arguments<'_>) {
+        // The ring drops what does not fit and never fails.
+        let _ = self.write_fmt(text);
+        if self.length + LINE_END.len() <= RING_BYTES {
+            LINE_END.iter().for_each(|&byte| self.push(byte));
+        }
+    }
+
+    /// There is room for it.
+    fn push(&mut self, byte: u8) {
+        self.ring[(self.first + self.length) % RING_BYTES] = byte;
+        self.length += 1;
+    }
+
     /// Moves bytes to the UART until its FIFO is full, and has it ask for more if there are any.
     fn feed(&mut self) {
         while self.length > 0 && self.uart.uartfr().read().txff().bit_is_clear() {
@@ -104,12 +116,9 @@ impl Console {
 
 impl Write for Console {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        for byte in text.bytes() {
-            if self.length < RING_BYTES {
-                self.ring[(self.first + self.length) % RING_BYTES] = byte;
-                self.length += 1;
-            }
-        }
+        // The end of the line always fits behind it.
+        let room = (RING_BYTES - LINE_END.len()).saturating_sub(self.length);
+        text.bytes().take(room).for_each(|byte| self.push(byte));
         Ok(())
     }
 }

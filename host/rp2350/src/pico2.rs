@@ -37,6 +37,10 @@ impl Pico2 {
         let resets = &mut peripherals.RESETS;
         let clocks =
             clocks::start(peripherals.XOSC, peripherals.PLL_SYS, peripherals.CLOCKS, peripherals.WATCHDOG, resets);
+        // A debugger's reset leaves peripherals as they were: let go of the pins of whatever ran before. The pads come
+        // second, because their reset isolates them with the level they have.
+        resets.reset().modify(|_, w| w.io_bank0().set_bit());
+        resets.reset().modify(|_, w| w.pads_bank0().set_bit());
         resets.reset().modify(|_, w| w.io_bank0().clear_bit().pads_bank0().clear_bit());
         loop {
             let done = resets.reset_done().read();
