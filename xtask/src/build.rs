@@ -17,7 +17,12 @@ pub fn all() -> Result<(), Failure> {
 
 pub fn clean() -> Result<(), Failure> {
     remove(&root().join("target"))?;
-    for entry in ["guests/blinky/rust/target", "guests/blinky/zig/.zig-cache", "guests/blinky/zig/zig-out"] {
+    for entry in [
+        "guests/blinky/c/target",
+        "guests/blinky/rust/target",
+        "guests/blinky/zig/.zig-cache",
+        "guests/blinky/zig/zig-out",
+    ] {
         remove(&root().join(entry))?;
     }
     Ok(())

@@ -23,6 +23,9 @@ pub fn build() -> Result<(), Failure> {
         // that also makes them part of what the firmware's hash vouches for.
         .env("RUSTC_BOOTSTRAP", "1")
         .env("CARGO_UNSTABLE_BUILD_STD", "core,alloc")
+        // They would replace the flags of .cargo/config.toml.
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .run()?;
     let built = root().join("target").join(TARGET).join("firmware/sandhill-rp2350");
     let folder = artefacts().join("firmware");
@@ -44,9 +47,13 @@ fn remaps() -> Vec<String> {
         std::env::var_os(variable).map(PathBuf::from).or_else(|| std::env::home_dir().map(|home| home.join(default)))
     };
     let sysroot = first_line(Command::new("rustc").args(["--print", "sysroot"]));
+    let rust_src = Path::new(&sysroot).join("lib/rustlib/src/rust");
+    // Debian has a link there, and the compiler's own crates name what it leads to.
+    let linked = rust_src.canonicalize().unwrap_or_else(|_| rust_src.clone());
     let mut remaps = vec![
         format!("--remap-path-prefix={}=/sandhill", root().display()),
-        format!("--remap-path-prefix={sysroot}/lib/rustlib/src/rust=/rust"),
+        format!("--remap-path-prefix={}=/rust", rust_src.display()),
+        format!("--remap-path-prefix={}=/rust", linked.display()),
     ];
     if let Some(cargo_home) = home("CARGO_HOME", ".cargo") {
         remaps.push(format!("--remap-path-prefix={}=/cargo", cargo_home.display()));

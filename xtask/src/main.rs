@@ -1,4 +1,4 @@
-//! What `./x` runs. Each verb is a page, and calls the other rooms as a user would: through their command lines.
+//! What `./x` runs, but for `setup` and `help`, which need no tool. Each verb is a page, and calls the other rooms as a user would: through their command lines.
 //!
 //! Promises that a verb either does all it says or ends with a message and a non-zero exit code; leaves what the
 //! commands do to the rooms, and where tools come from to `ci/setup`.
@@ -16,7 +16,7 @@ use run::{Failure, Step};
 
 /// Sandhill: WebAssembly components on an RP2350, proven on a bench.
 #[derive(Parser)]
-#[command(name = "./x", disable_help_subcommand = true)]
+#[command(name = "./x")]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -24,8 +24,6 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Set up every tool, then stop (the other verbs do this when it is needed)
-    Setup,
     /// Build the tools, the firmware and every guest into target/artefacts
     Build,
     /// Build all, flash every guest on a bench, judge it and report; arguments go to `hil run`
@@ -42,8 +40,6 @@ enum Verb {
     Lint,
     /// Remove everything that was built (the tools in the cache folder stay)
     Clean,
-    /// Print this help
-    Help,
 }
 
 fn main() -> ExitCode {
@@ -58,8 +54,6 @@ fn main() -> ExitCode {
 
 fn dispatch(verb: Verb) -> Result<(), Failure> {
     match verb {
-        // ./x has done it before it came here.
-        Verb::Setup => Ok(()),
         Verb::Build => build::all(),
         Verb::Hil { args } => {
             build::all()?;
@@ -69,9 +63,5 @@ fn dispatch(verb: Verb) -> Result<(), Failure> {
         Verb::Test { args } => test::all(&args),
         Verb::Lint => test::lint(),
         Verb::Clean => build::clean(),
-        Verb::Help => {
-            use clap::CommandFactory;
-            Cli::command().print_help().map_err(|source| Failure::File { path: "stdout".into(), source })
-        }
     }
 }

@@ -37,8 +37,13 @@ impl Step {
         Step(command)
     }
 
+    /// Cargo, building where [`tool`] and [`artefacts`] look, for this machine unless told otherwise.
     pub fn cargo() -> Self {
-        Step::new("cargo").arg("--locked")
+        Step::new("cargo")
+            .arg("--locked")
+            .env("CARGO_TARGET_DIR", root().join("target"))
+            .env_remove("CARGO_BUILD_TARGET_DIR")
+            .env_remove("CARGO_BUILD_TARGET")
     }
 
     pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
@@ -53,6 +58,11 @@ impl Step {
 
     pub fn env(mut self, key: &str, value: impl AsRef<OsStr>) -> Self {
         self.0.env(key, value);
+        self
+    }
+
+    pub fn env_remove(mut self, key: &str) -> Self {
+        self.0.env_remove(key);
         self
     }
 
