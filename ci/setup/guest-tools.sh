@@ -27,6 +27,15 @@ die() {
 mkdir -p "$1/bin" "$1/lib"
 dest=$(cd "$1" && pwd)
 
+# First, because it may end here, and the rest takes minutes.
+wasip1=$(rustc --print sysroot)/lib/rustlib/wasm32-wasip1
+if [ ! -d "$wasip1" ] && [ -z "${RUSTUP_TOOLCHAIN:-}" ] && [ "$(command -v rustc)" = /usr/bin/rustc ]; then
+    mkdir -p "$wasip1" 2>/dev/null || die "cargo-component wants a folder that only root can make here. Run this as root, then ./x again:
+
+    mkdir -p $wasip1
+"
+fi
+
 # unpack_wheel DIR REQUIREMENT HASH...: the wheel's files in DIR. PyPI gives one wheel a machine (x86-64, AArch64): its
 # hash must be among those named.
 unpack_wheel() {
@@ -77,12 +86,4 @@ if [ "$("$dest/bin/cargo-component" --version 2>/dev/null | cut -d' ' -f2)" != "
     cargo install --quiet --locked --debug --force --root "$dest" --target-dir "$build" \
         "cargo-component@$cargo_component_version" || die "cargo-component could not be installed"
     rm -rf "$build"
-fi
-
-wasip1=$(rustc --print sysroot)/lib/rustlib/wasm32-wasip1
-if [ ! -d "$wasip1" ] && [ -z "${RUSTUP_TOOLCHAIN:-}" ] && [ "$(command -v rustc)" = /usr/bin/rustc ]; then
-    mkdir -p "$wasip1" 2>/dev/null || die "cargo-component wants a folder that only root can make here. Run this as root, then ./x again:
-
-    mkdir -p $wasip1
-"
 fi

@@ -35,15 +35,19 @@ install_debian_packages() {
     done
     [ -n "$missing" ] || return 0
     if [ "$(id -u)" != 0 ]; then
+        # cargo-component asks for the folder, see guest-tools.sh: here, so that root is needed once.
+        [ "$rust_from" = debian ] && also=" && mkdir -p /usr/lib/rustlib/wasm32-wasip1" || also=
         die "these Debian packages are missing; install them as root, then run ./x again:
 
-    apt-get update && apt-get install -y --no-install-recommends$missing
+    apt-get update && apt-get install -y --no-install-recommends$missing$also
 "
     fi
     say "installing Debian packages:$missing"
     apt-get update -qq
     # shellcheck disable=SC2086 # a list of names
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null ||
+        die "apt-get could not install them; what it said is above. Debian 12 with its security updates has them all.
+On another system install Nix (https://nixos.org/download) and run \`nix develop\`, then ./x again."
 }
 
 # The toolchain alone is not enough: some mirrors carry no bare-metal targets.
@@ -92,6 +96,8 @@ fi
 say "Rust $(rustc --version | cut -d' ' -f2) from $rust_from"
 
 mkdir -p "$SANDHILL_TOOLS"
+# Tools run in other folders than this one.
+SANDHILL_TOOLS=$(cd "$SANDHILL_TOOLS" && pwd)
 wasi_sdk=${WASI_SDK_PATH:-}
 if [ -z "$wasi_sdk" ]; then
     wasi_sdk=$SANDHILL_TOOLS/wasi-sdk
@@ -101,11 +107,12 @@ fi
 sh ci/setup/guest-tools.sh "$SANDHILL_TOOLS/tools"
 
 stamp=$(cat ci/setup/*.sh ci/setup/*.txt rust-toolchain.toml | cksum | tr ' ' -)
+# A wasi-sdk that the caller names, now or later, comes before the one that was found here.
 # Written last and renamed into place: a killed run leaves nothing that counts as done.
 cat >"$SANDHILL_TOOLS/env.partial" <<EOF
 # Written by ci/setup/setup.sh.
 PATH='$SANDHILL_TOOLS/tools/bin':$([ "$rust_from" = debian ] && printf /usr/bin:)\$PATH
-WASI_SDK_PATH='$wasi_sdk'
+WASI_SDK_PATH=\${WASI_SDK_PATH:-'$wasi_sdk'}
 UNICORN_LIBRARY='$SANDHILL_TOOLS/tools/lib/libunicorn.so.2'
 export PATH WASI_SDK_PATH UNICORN_LIBRARY
 EOF
