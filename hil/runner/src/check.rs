@@ -40,7 +40,10 @@ pub fn bench(file: &BenchFile, scratch: &Path, say: &mut dyn FnMut(&str)) -> Res
     }
 
     let mut probe = ProbeRs::new(&bench.probe)?;
-    report("probe", probe.describe());
+    let described = probe.describe();
+    // Without the probe the analyser is tried all the same, only without a reset.
+    let resets = described.is_ok() && bench.probe.reset == Reset::Pin;
+    report("probe", described);
     if let Some(serial) = &bench.serial {
         report("serial port", Serial::open(serial).map(|_| "it can be opened".into()));
     }
@@ -49,23 +52,28 @@ pub fn bench(file: &BenchFile, scratch: &Path, say: &mut dyn FnMut(&str)) -> Res
     let usable = version.is_ok();
     report("sigrok-cli", version);
     if usable {
-        report("analyser", try_capture(&bench, &mut probe, &mut analyser, scratch));
+        report("analyser", try_capture(&bench, &mut analyser, resets.then_some(&mut probe), scratch));
     }
     drop(service);
     Ok(all)
 }
 
-/// A short capture; with a reset in it where the bench can see one.
-fn try_capture(bench: &BenchFile, probe: &mut ProbeRs, analyser: &mut Sigrok, scratch: &Path) -> Result<String, Error> {
+/// A short capture; with a reset in it if there is a probe that can pull RUN low.
+fn try_capture(
+    bench: &BenchFile,
+    analyser: &mut Sigrok,
+    mut probe: Option<&mut ProbeRs>,
+    scratch: &Path,
+) -> Result<String, Error> {
     std::fs::create_dir_all(scratch).map_err(Error::file(scratch))?;
     let vcd = scratch.join("check.vcd");
-    let pin = bench.probe.reset == Reset::Pin;
-    let length = CAPTURE + if pin { Duration::from_millis(bench.analyser.margin_ms) } else { Duration::ZERO };
-    if pin {
+    let mut length = CAPTURE;
+    if let Some(probe) = &mut probe {
+        length += Duration::from_millis(bench.analyser.margin_ms);
         probe.hold_reset()?;
     }
     let started = analyser.start(length, &vcd);
-    let released = if pin { probe.release_reset() } else { Ok(()) };
+    let released = probe.as_mut().map_or(Ok(()), |probe| probe.release_reset());
     started.and(released)?;
     analyser.finish(&mut |_, _| {})?;
     let file = File::open(&vcd).map_err(Error::file(&vcd))?;
@@ -73,7 +81,7 @@ fn try_capture(bench: &BenchFile, probe: &mut ProbeRs, analyser: &mut Sigrok, sc
     if capture.end_ns == 0 {
         return Err(Error::EmptyCapture);
     }
-    if pin && bench.has_channel(RUN) && capture.first_rise(RUN).is_none() {
+    if probe.is_some() && bench.has_channel(RUN) && capture.first_rise(RUN).is_none() {
         return Err(Error::NoReset);
     }
     let mut text = format!("{} ms captured", capture.end_ns / 1_000_000);

@@ -123,12 +123,7 @@ pub fn judge(edges: &[Edge], window: Window, test: &Test) -> Verdict {
             );
         }
         if let Some(limit) = test.drift_max_ppm {
-            ask(
-                "drift",
-                format!("{:.3} ppm", measured.drift_ppm),
-                format!("at most {limit} ppm"),
-                measured.drift_ppm.abs() <= limit,
-            );
+            ask("drift", ppm(measured.drift_ppm), format!("at most {limit} ppm"), measured.drift_ppm.abs() <= limit);
         }
     }
     if let Some(last) = edges.last() {
@@ -215,6 +210,12 @@ pub fn milliseconds(ns: f64) -> String {
 /// For people: microseconds, down to a nanosecond.
 pub fn microseconds(ns: f64) -> String {
     format!("{:.3} µs", ns / 1e3)
+}
+
+/// For people: parts per million, to a thousandth.
+pub fn ppm(value: f64) -> String {
+    // Adding zero turns -0 into 0.
+    format!("{:.3} ppm", (value * 1e3).round() / 1e3 + 0.0)
 }
 
 #[cfg(test)]

@@ -113,9 +113,8 @@ fn main() -> ExitCode {
 fn run(args: &Run) -> Result<bool, Error> {
     let bench = BenchFile::load(args.bench.as_deref())?;
     let tests = TestFile::load(args.tests.as_deref())?;
-    let tests_name = args.tests.as_ref().map_or("blinky.toml (built in)".into(), |path| path.display().to_string());
     let artefacts = Artefacts::load(&args.artefacts, &args.guest)?;
-    let plan = Plan::new(bench.with_free_ports()?, artefacts, &tests, &tests_name, &args.guest, args.out.clone())?;
+    let plan = Plan::new(bench.with_free_ports()?, artefacts, &tests, &args.guest, args.out.clone())?;
 
     let progress = Progress::new();
     let mut probe = ProbeRs::new(&plan.bench.probe)?;

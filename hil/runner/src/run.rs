@@ -67,13 +67,12 @@ impl GuestRun {
 }
 
 impl Plan {
-    /// Matches tests with guests; `tests_name` is what error messages call the test file, and `named` are the guests that
-    /// the user asked for. Other guests may be without a test, and are left out.
+    /// Matches tests with guests; `named` are the guests that the user asked for. Other guests may be without a test, and
+    /// are left out.
     pub fn new(
         bench: BenchFile,
         mut artefacts: Artefacts,
         tests: &TestFile,
-        tests_name: &str,
         named: &[String],
         out: PathBuf,
     ) -> Result<Self, Error> {
@@ -86,7 +85,7 @@ impl Plan {
         artefacts.guests = guests;
         let left_out: Vec<String> = without.into_iter().map(|guest| guest.manifest.name).collect();
         if artefacts.guests.is_empty() || left_out.iter().any(|name| named.contains(name)) {
-            return Err(Error::NoTest { tests: tests_name.into(), guests: left_out });
+            return Err(Error::NoTest { tests: tests.file.clone(), guests: left_out });
         }
         let tests: Vec<Vec<Test>> = artefacts.guests.iter().map(tests_of).collect();
         for (guest, tests) in artefacts.guests.iter().zip(&tests) {

@@ -150,7 +150,7 @@ fn plan(bench: BenchFile, out: &Path) -> Plan {
         firmware_manifest: FirmwareManifest { artefacts: BTreeMap::new(), sections: BTreeMap::new() },
         guests: vec![guest("c"), guest("rust")],
     };
-    Plan::new(bench, artefacts, &TestFile::load(None).unwrap(), "tests", &[], out.into()).unwrap()
+    Plan::new(bench, artefacts, &TestFile::load(None).unwrap(), &[], out.into()).unwrap()
 }
 
 fn virtual_bench() -> BenchFile {
@@ -280,7 +280,7 @@ fn tests_must_fit_guests_and_bench() {
     let rebuild = |tests: &str, named: &[String]| {
         let plan = plan(virtual_bench(), out.path());
         let tests = TestFile::parse(tests, "t.toml").unwrap();
-        Plan::new(plan.bench, plan.artefacts, &tests, "t.toml", named, out.path().into())
+        Plan::new(plan.bench, plan.artefacts, &tests, named, out.path().into())
             .map(|plan| (plan.tests.len(), plan.left_out))
     };
     let tests = crate::test_file::DEFAULT;

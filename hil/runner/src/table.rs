@@ -3,7 +3,7 @@
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
 
 use crate::{
-    judge::{Measured, Verdict, microseconds, milliseconds},
+    judge::{Measured, Verdict, microseconds, milliseconds, ppm},
     run::{GuestRun, Plan},
     vitals,
 };
@@ -59,7 +59,7 @@ fn rows<'a>() -> Vec<Row<'a>> {
         measured("mean period", |verdict| verdict.measured.map(|m| milliseconds(m.mean_period_ns))),
         measured("worst deviation", |verdict| verdict.measured.map(|m| microseconds(m.worst_deviation_ns as f64))),
         measured("jitter (std. dev.)", |verdict| verdict.measured.map(|m| microseconds(m.jitter_ns))),
-        measured("drift", |verdict| verdict.measured.map(|m| format!("{:.3} ppm", m.drift_ppm + 0.0))),
+        measured("drift", |verdict| verdict.measured.map(|m| ppm(m.drift_ppm))),
         measured("duty", |verdict| verdict.measured.map(|m| format!("{:.6}", m.duty))),
         measured("reset to first edge", |verdict| match (verdict.first_edge_ns, verdict.measured) {
             (Some(ns), _) => Some(milliseconds(ns as f64)),
@@ -84,12 +84,12 @@ fn rows<'a>() -> Vec<Row<'a>> {
 /// The figures of one verdict, in one line.
 pub fn figures(measured: &Measured, first_edge_ns: Option<u64>) -> String {
     let mut text = format!(
-        "    mean period {}, worst deviation {}, jitter {}, duty {:.6}, drift {:.3} ppm over {} periods",
+        "    mean period {}, worst deviation {}, jitter {}, duty {:.6}, drift {} over {} periods",
         milliseconds(measured.mean_period_ns),
         microseconds(measured.worst_deviation_ns as f64),
         microseconds(measured.jitter_ns),
         measured.duty,
-        measured.drift_ppm + 0.0,
+        ppm(measured.drift_ppm),
         measured.periods,
     );
     if let Some(ns) = first_edge_ns {

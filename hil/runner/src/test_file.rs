@@ -14,6 +14,9 @@ pub const DEFAULT: &str = include_str!("../../tests/blinky.toml");
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TestFile {
+    /// What messages call it.
+    #[serde(skip)]
+    pub file: String,
     #[serde(rename = "test")]
     pub tests: Vec<Test>,
 }
@@ -71,7 +74,8 @@ impl TestFile {
     /// `file` is what error messages call it.
     pub fn parse(text: &str, file: &str) -> Result<Self, Error> {
         let refuse = |message: String| Error::TestFile { file: file.into(), message };
-        let tests: Self = toml::from_str(text).map_err(|error| refuse(error.to_string().trim().into()))?;
+        let mut tests: Self = toml::from_str(text).map_err(|error| refuse(error.to_string().trim().into()))?;
+        tests.file = file.into();
         if tests.tests.is_empty() {
             return Err(refuse("it holds no [[test]]".into()));
         }
