@@ -1,6 +1,8 @@
 //! What the chip could not do, on stderr: each kind once, and never a flood.
 
 use std::collections::HashSet;
+use std::fmt::Arguments;
+use std::io::{Write, stderr};
 use std::time::{Duration, Instant};
 
 use rp2350_model::Diagnostic;
@@ -11,6 +13,11 @@ const BURST: u32 = 20;
 const INTERVAL: Duration = Duration::from_millis(200);
 /// So many places are remembered; a program that strays further is lost anyway.
 const REMEMBERED: usize = 4096;
+
+/// A line on stderr. That nobody reads it any more is no reason to stop.
+pub fn warn(line: Arguments<'_>) {
+    let _ = writeln!(stderr(), "{line}");
+}
 
 /// Which diagnostics were printed already.
 #[derive(Debug)]
@@ -50,17 +57,17 @@ impl Diagnostics {
             }
             self.allowance -= 1;
             if self.suppressed > 0 {
-                eprintln!("chip: {} more were not shown", self.suppressed);
+                warn(format_args!("chip: {} more were not shown", self.suppressed));
                 self.suppressed = 0;
             }
-            eprintln!(
+            warn(format_args!(
                 "chip: {:?} of {:#010x} by core {} at pc {:#010x}, {} us after power-on",
                 diagnostic.what,
                 diagnostic.address,
                 diagnostic.core,
                 diagnostic.pc,
                 diagnostic.at.as_nanos() / 1000,
-            );
+            ));
         }
     }
 }

@@ -63,6 +63,9 @@ pub enum BenchError {
     ChannelCount(usize),
 }
 
+/// What channels are clipped to if nothing else is asked for: the LED, RUN, UART0 and four more pins.
+pub const DEFAULT_CHANNELS: &str = "25,run,0,1,15,16,17,18";
+
 /// What is where.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -79,7 +82,7 @@ pub struct Config {
 }
 
 impl Default for Config {
-    /// Free ports on 127.0.0.1, no pseudo-terminal, channels on the LED, RUN, UART0 and six more pins.
+    /// Free ports on 127.0.0.1, no pseudo-terminal, [`DEFAULT_CHANNELS`].
     fn default() -> Self {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         Self {
@@ -87,16 +90,7 @@ impl Default for Config {
             analyser: any,
             serial: any,
             serial_pty: false,
-            channels: vec![
-                Line::Pin(25),
-                Line::Run,
-                Line::Pin(0),
-                Line::Pin(1),
-                Line::Pin(15),
-                Line::Pin(16),
-                Line::Pin(17),
-                Line::Pin(18),
-            ],
+            channels: parse_channels(DEFAULT_CHANNELS).expect("the list is valid"),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use rp2350_model::{Line, Rp2350};
-use virtual_bench::{Bench, BenchError, Config, load_flash, parse_channels};
+use virtual_bench::{Bench, BenchError, Config, DEFAULT_CHANNELS, load_flash, parse_channels};
 
 /// A Pico 2 with a debug probe, a logic analyser and a serial adapter, on three TCP ports.
 ///
@@ -29,7 +29,7 @@ struct Arguments {
     serial_pty: bool,
     /// What the analyser's channels P8_45, P8_46, P8_43, P8_44, P8_41, P8_42, P8_39, P8_40, … are clipped to:
     /// GPIO numbers, or `run`.
-    #[arg(long, value_name = "LIST", default_value = "25,run,0,1,15,16,17,18", value_parser = channels)]
+    #[arg(long, value_name = "LIST", default_value = DEFAULT_CHANNELS, value_parser = channels)]
     channels: Channels,
     /// Start with a programmed flash: an ELF, or an image of the flash from its start.
     #[arg(long, value_name = "FILE")]
@@ -56,7 +56,17 @@ fn main() -> ExitCode {
     }
 }
 
+/// A bench that has lost one of its threads would keep its clients waiting: a panic anywhere ends it.
+fn end_on_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        std::process::exit(101);
+    }));
+}
+
 fn run(arguments: Arguments) -> Result<(), BenchError> {
+    end_on_panic();
     let mut chip = Rp2350::new();
     if let Some(file) = &arguments.flash {
         load_flash(file, chip.flash_mut())?;

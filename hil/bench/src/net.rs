@@ -11,6 +11,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use crate::diagnostics::warn;
+
 /// How long a second client may wait for the first one to leave.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -30,7 +32,7 @@ pub fn serve(
             let client = match client {
                 Ok(client) => client,
                 Err(error) => {
-                    eprintln!("{port}: cannot accept a connection: {error}");
+                    warn(format_args!("{port}: cannot accept a connection: {error}"));
                     // Out of descriptors, most likely: the clients that have them must leave first.
                     thread::sleep(Duration::from_millis(100));
                     continue;
@@ -39,7 +41,7 @@ pub fn serve(
             if let Some(left) = busy.take() {
                 // The sender is dropped when the client before has left: an error is what is waited for.
                 if left.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
-                    eprintln!("{port}: turned a client away, another one is connected");
+                    warn(format_args!("{port}: turned a client away, another one is connected"));
                     busy = Some(left);
                     continue;
                 }
@@ -51,7 +53,7 @@ pub fn serve(
                 match client.set_nodelay(true).and_then(|()| handler(client)) {
                     // A client that closes while data is on its way to it has left, nothing more.
                     Err(error) if !matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => {
-                        eprintln!("{port}: client lost: {error}");
+                        warn(format_args!("{port}: client lost: {error}"));
                     }
                     _ => {}
                 }
