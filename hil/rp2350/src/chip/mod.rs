@@ -293,6 +293,7 @@ impl Rp2350 {
     /// One core runs, the other sleeps.
     fn run_one(&mut self, n: usize, stop: u64) {
         let mut cycles = 0;
+        self.soc.writes.tracked = self.cores[n ^ 1].has_reservation();
         loop {
             let pc = self.cores[n].pc();
             if pc < ROM_SIZE {
@@ -311,14 +312,20 @@ impl Rp2350 {
                 self.soc.now += cadence.step();
             }
             if core.take_reset_request() {
+                self.soc.writes.tracked = false;
                 self.cores[n ^ 1].sleep(cycles);
                 self.warm_reset();
                 return;
             }
-            if self.soc.signals.attention || self.soc.now >= stop || core.state() != CoreState::Running {
+            let running = core.state() == CoreState::Running;
+            if self.soc.writes.tracked {
+                self.end_reservations(n ^ 1);
+            }
+            if self.soc.signals.attention || self.soc.now >= stop || !running {
                 break;
             }
         }
+        self.soc.writes.tracked = false;
         self.cores[n ^ 1].sleep(cycles);
     }
 
@@ -336,9 +343,7 @@ impl Rp2350 {
                 }
                 self.soc.pc[n] = self.cores[n].pc();
                 self.cores[n].step(&mut self.soc);
-                for &addr in self.soc.writes.take() {
-                    self.cores[n ^ 1].clear_exclusive(addr);
-                }
+                self.end_reservations(n ^ 1);
             }
             if let Some(cadence) = &mut self.soc.clk_sys {
                 self.soc.now += cadence.step();
@@ -355,6 +360,13 @@ impl Rp2350 {
             }
         }
         self.soc.writes.tracked = false;
+    }
+
+    /// Ends what core `n` has reserved where the other core's last instruction wrote.
+    fn end_reservations(&mut self, n: usize) {
+        for &addr in self.soc.writes.take() {
+            self.cores[n].clear_exclusive(addr);
+        }
     }
 
     /// The debugger steps core 1. While core 0 is halted no time passes in which it could, so it does at once.

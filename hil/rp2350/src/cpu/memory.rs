@@ -178,6 +178,11 @@ impl Core {
         if reg == 13 { self.check_sp_limit(value) } else { Ok(()) }
     }
 
+    /// The local exclusive monitor holds a reservation.
+    pub(crate) fn has_reservation(&self) -> bool {
+        self.exclusive.is_some()
+    }
+
     /// The other master wrote at `addr`: a reservation there is lost.
     pub fn clear_exclusive(&mut self, addr: u32) {
         if self.exclusive == Some(addr >> GRANULE) {

@@ -31,7 +31,7 @@ const SIO_END: u32 = 0xd000_0200;
 /// How many writes of one instruction are remembered for the other core's exclusive monitor: the most that one stores.
 const WRITES: usize = 32;
 
-/// The addresses written by the last instruction, while both cores run.
+/// The addresses written by the last instruction, while the other core runs too or holds a reservation.
 pub(crate) struct Writes {
     pub(crate) tracked: bool,
     addresses: [u32; WRITES],

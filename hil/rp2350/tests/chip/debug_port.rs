@@ -123,6 +123,40 @@ fn a_write_ends_the_cores_reservations() {
     }
 }
 
+/// Core 1 is halted between LDREX and STREX while core 0 writes there.
+#[test]
+fn a_cores_write_ends_the_reservation_of_a_halted_one() {
+    // str r0, [r1]; b .; ldrex r0, [r1]; strex r2, r0, [r1]
+    let mut chip = board(&image(&[0xe7fe, 0x6008, 0xe7fe, 0xe851, 0x0f00, 0xe841, 0x0200], &[]));
+    run_for_micros(&mut chip, 3_000);
+    attach(&mut chip);
+    for (written, status) in [(SRAM + 0x100, 1), (SRAM + 0x200, 0)] {
+        let mut port = chip.debug();
+        halt(&mut port);
+        let core_1 = |chip: &mut Rp2350, addr: u32, value: u32| {
+            let bytes = value.to_le_bytes();
+            chip.debug().mem_write(AP1, CSW, AccessSize::Word, addr, &bytes).expect("writable");
+        };
+        core_1(&mut chip, 0xe000_edf0, 0xa05f_0003);
+        for (reg, value) in [(1, SRAM + 0x100), (2, 7), (15, CODE + 6)] {
+            core_1(&mut chip, 0xe000_edf8, value);
+            core_1(&mut chip, 0xe000_edf4, 1 << 16 | reg);
+        }
+        core_1(&mut chip, 0xe000_edf0, 0xa05f_000d);
+        let mut port = chip.debug();
+        set_reg(&mut port, 1, written);
+        set_reg(&mut port, 15, CODE + 2);
+        resume(&mut port);
+        run_for_micros(&mut chip, 10);
+        halt(&mut chip.debug());
+        core_1(&mut chip, 0xe000_edf0, 0xa05f_000d);
+        core_1(&mut chip, 0xe000_edf4, 2);
+        let mut bytes = [0; 4];
+        chip.debug().mem_read(AP1, CSW, 0xe000_edf8, &mut bytes).expect("readable");
+        assert_eq!(u32::from_le_bytes(bytes), status, "{written:#x}");
+    }
+}
+
 /// xorshift64, from a fixed seed.
 struct Random(u64);
 
