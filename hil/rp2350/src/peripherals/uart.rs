@@ -150,7 +150,7 @@ impl Uart {
         {
             self.tx_fifo.pop_front();
             self.tx = Some(frame);
-            // The interrupt comes when the level falls to the threshold, not because it is below (PL011 TRM §2.4.3).
+            // The interrupt comes when the level falls to the threshold, not because it is below.
             if self.tx_fifo.len() == self.threshold(self.regs.ifls, 0) {
                 self.regs.ris |= TX_IRQ;
             }
