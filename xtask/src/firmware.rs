@@ -15,17 +15,9 @@ const TARGET: &str = "thumbv8m.main-none-eabihf";
 const ELF: &str = "sandhill.elf";
 
 pub fn build() -> Result<(), Failure> {
-    Step::cargo()
-        .args(["build", "--quiet", "--package", "sandhill-rp2350", "--profile", "firmware", "--target", TARGET])
+    for_chip(Step::cargo().arg("build"))
         .arg("--config")
         .arg(format!("target.{TARGET}.rustflags = {}", json!(remaps())))
-        // Neither Debian nor every rustup mirror has the target's core and alloc, so they are built here from rust-src;
-        // that also makes them part of what the firmware's hash vouches for.
-        .env("RUSTC_BOOTSTRAP", "1")
-        .env("CARGO_UNSTABLE_BUILD_STD", "core,alloc")
-        // They would replace the flags of .cargo/config.toml.
-        .env_remove("RUSTFLAGS")
-        .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .run()?;
     let built = root().join("target").join(TARGET).join("firmware/sandhill-rp2350");
     let folder = artefacts().join("firmware");
@@ -39,6 +31,24 @@ pub fn build() -> Result<(), Failure> {
         "sections": sections(&built, &elf)?,
     });
     write(&folder.join("manifest.json"), format!("{manifest:#}\n").as_bytes())
+}
+
+/// Clippy, which the workspace's own run cannot do: the firmware compiles for its target only.
+pub fn lint() -> Result<(), Failure> {
+    for_chip(Step::new("cargo-clippy").args(["clippy", "--locked"])).args(["--", "-D", "warnings"]).run()
+}
+
+/// The firmware, its target and its profile.
+fn for_chip(cargo: Step) -> Step {
+    cargo
+        .args(["--quiet", "--package", "sandhill-rp2350", "--profile", "firmware", "--target", TARGET])
+        // Neither Debian nor every rustup mirror has the target's core and alloc, so they are built here from rust-src;
+        // that also makes them part of what the firmware's hash vouches for.
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("CARGO_UNSTABLE_BUILD_STD", "core,alloc")
+        // They would replace the flags of .cargo/config.toml.
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
 }
 
 /// Folders of this machine that would otherwise stand in panic messages and debug information.

@@ -1,7 +1,7 @@
 //! `./x test` and `./x lint`.
 
-use crate::build;
 use crate::run::{Failure, Step, artefacts, root, tool};
+use crate::{build, firmware};
 
 pub fn all(args: &[String]) -> Result<(), Failure> {
     build::all()?;
@@ -14,6 +14,7 @@ pub fn lint() -> Result<(), Failure> {
     // Called by their own names: `cargo fmt` would find rustup's proxy first, which knows nothing of Debian's toolchain.
     Step::new("cargo-fmt").args(["fmt", "--all", "--check"]).run()?;
     Step::new("cargo-clippy").args(["clippy", "--locked", "--quiet", "--all-targets", "--", "-D", "warnings"]).run()?;
+    firmware::lint()?;
     shellcheck()
 }
 
