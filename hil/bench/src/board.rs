@@ -4,7 +4,6 @@
 //! on whole milliseconds, so that the phase between a reset and a capture's samples repeats. How fast slices follow each
 //! other is [`Board::pace`]'s policy (docs/interfaces.md, "Time"). It knows nothing of sockets.
 
-use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TryRecvError};
 use std::time::{Duration, Instant as WallInstant};
 
@@ -24,10 +23,10 @@ const SLICES_AHEAD: u32 = 20;
 const CHUNK_SAMPLES: usize = 64 * 1024;
 const WORTHWHILE_SAMPLES: u64 = 16 * 1024;
 const WORTHWHILE_SLICES: u32 = 20;
-/// UART0 is wired to the serial port.
-const SERIAL_UART: u8 = 0;
-/// What the serial port delivers to the chip: 115200 baud, 10 bits a byte.
-const SERIAL_BYTES_PER_SECOND: u64 = 11_520;
+/// The chip's UARTs.
+const UARTS: usize = 2;
+/// Bytes that may still wait for the line when their sender is asked for more: they bridge the time until it answers.
+const SERIAL_LOW_WATER: usize = 64;
 
 /// The cores' MEM-APs (RP2350 datasheet, section 3.5.2) and their registers.
 const CORE0_AP: u32 = 0x2000;
@@ -47,21 +46,34 @@ pub enum Request {
     CaptureNext { reply: Sender<Vec<u8>> },
     /// End the capture.
     CaptureStop,
-    /// Bytes for the chip's receiver; `taken` hears when the last of them is on the wire.
-    SerialGive { bytes: Vec<u8>, taken: SyncSender<()> },
+    /// Bytes for the chip's receiver; `taken` hears when nearly all of them were on the wire.
+    SerialGive { end: SerialEnd, bytes: Vec<u8>, taken: SyncSender<()> },
     /// Who hears what the chip sends, from now on.
     SerialListen { end: SerialEnd, listener: Option<SyncSender<Vec<u8>>> },
     /// End the thread.
     Shutdown,
 }
 
-/// Where the serial line ends.
+/// Where a serial line ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SerialEnd {
-    /// The TCP port.
-    Tcp = 0,
-    /// The pseudo-terminal.
+    /// UART0's TCP port.
+    Serial = 0,
+    /// UART0's pseudo-terminal.
     Pty = 1,
+    /// UART1's TCP port.
+    Uart1 = 2,
+}
+
+impl SerialEnd {
+    const ALL: [Self; 3] = [Self::Serial, Self::Pty, Self::Uart1];
+
+    fn uart(self) -> u8 {
+        match self {
+            Self::Serial | Self::Pty => 0,
+            Self::Uart1 => 1,
+        }
+    }
 }
 
 /// The chip and all that is clipped to it.
@@ -79,10 +91,9 @@ pub struct Board {
     wanted: Option<Sender<Vec<u8>>>,
     slices_since_samples: u32,
     edges: Vec<Edge>,
-    serial_in: VecDeque<(VecDeque<u8>, SyncSender<()>)>,
-    /// Bytes the serial line could have carried so far, in bytes × slices a second.
-    serial_credit: u64,
-    listeners: [Option<SyncSender<Vec<u8>>>; 2],
+    /// Who waits for each UART to take what it was given.
+    serial_waiting: [Vec<SyncSender<()>>; UARTS],
+    listeners: [Option<SyncSender<Vec<u8>>>; SerialEnd::ALL.len()],
 }
 
 /// When the next slice may run.
@@ -110,9 +121,8 @@ impl Board {
             wanted: None,
             slices_since_samples: 0,
             edges: Vec::new(),
-            serial_in: VecDeque::new(),
-            serial_credit: 0,
-            listeners: [None, None],
+            serial_waiting: [const { Vec::new() }; UARTS],
+            listeners: [const { None }; SerialEnd::ALL.len()],
         }
     }
 
@@ -168,7 +178,6 @@ impl Board {
     /// Lets time run to the next whole millisecond; returns whether it got there.
     fn slice(&mut self) -> bool {
         let deadline = next_millisecond(self.chip.now());
-        self.feed_serial();
         self.frozen = self.chip.run_until(deadline) == RunExit::Core0Halted;
         self.slices_since_samples = self.slices_since_samples.saturating_add(1);
         self.collect();
@@ -182,39 +191,30 @@ impl Board {
         if let Some(capture) = &mut self.capture {
             capture.push(&self.edges);
         }
-        let mut sent = Vec::new();
-        self.chip.uart_take(SERIAL_UART, &mut sent);
-        if !sent.is_empty() {
-            // A listener that does not keep up loses bytes, as on any serial line without flow control.
-            for listener in self.listeners.iter().flatten() {
-                let _ = listener.try_send(sent.clone());
-            }
+        for uart in 0..UARTS {
+            self.collect_serial(uart as u8);
         }
         self.diagnostics.report(self.chip.take_diagnostics());
     }
 
-    fn feed_serial(&mut self) {
-        if self.serial_in.is_empty() {
-            self.serial_credit = 0;
-            return;
-        }
-        let slices_per_second = 1_000_000_000 / SLICE_NS;
-        self.serial_credit += SERIAL_BYTES_PER_SECOND;
-        let count = (self.serial_credit / slices_per_second) as usize;
-        self.serial_credit %= slices_per_second;
-        let mut bytes = Vec::with_capacity(count);
-        while bytes.len() < count {
-            let Some((waiting, taken)) = self.serial_in.front_mut() else {
-                break;
-            };
-            bytes.extend(waiting.drain(..waiting.len().min(count - bytes.len())));
-            if waiting.is_empty() {
-                // The sender may be gone by now.
-                let _ = taken.try_send(());
-                self.serial_in.pop_front();
+    /// Hands on what a UART has sent, and asks for more once it has received nearly all it was given.
+    fn collect_serial(&mut self, uart: u8) {
+        let mut sent = Vec::new();
+        self.chip.uart_take(uart, &mut sent);
+        if !sent.is_empty() {
+            // A listener that does not keep up loses bytes, as on any serial line without flow control.
+            for end in SerialEnd::ALL.into_iter().filter(|end| end.uart() == uart) {
+                if let Some(listener) = &self.listeners[end as usize] {
+                    let _ = listener.try_send(sent.clone());
+                }
             }
         }
-        self.chip.uart_give(SERIAL_UART, &bytes);
+        if self.chip.uart_waiting(uart) <= SERIAL_LOW_WATER {
+            for taken in self.serial_waiting[usize::from(uart)].drain(..) {
+                // The sender may be gone by now.
+                let _ = taken.try_send(());
+            }
+        }
     }
 
     fn serve(&mut self, request: Request) {
@@ -247,8 +247,9 @@ impl Board {
                 self.wanted = None;
                 self.due = WallInstant::now() + SLICE;
             }
-            Request::SerialGive { bytes, taken } => {
-                self.serial_in.push_back((bytes.into(), taken));
+            Request::SerialGive { end, bytes, taken } => {
+                self.chip.uart_give(end.uart(), &bytes);
+                self.serial_waiting[usize::from(end.uart())].push(taken);
             }
             Request::SerialListen { end, listener } => self.listeners[end as usize] = listener,
             // `run` ends on it.

@@ -1,8 +1,8 @@
-//! The virtual bench: a Pico 2 (`rp2350-model`) with a debug probe, a logic analyser and a serial adapter, as a real bench
-//! has them, on three TCP ports.
+//! The virtual bench: a Pico 2 (`rp2350-model`) with a debug probe, a logic analyser and two serial adapters, as a real
+//! bench has them, on four TCP ports.
 //!
 //! Promises that stock tools work on it: probe-rs through the Black Magic Probe's remote protocol, sigrok through
-//! BeagleLogic's, any terminal through the serial port. docs/interfaces.md has the policy of time. Not here: what the chip
+//! BeagleLogic's, any terminal through the serial ports. docs/interfaces.md has the policy of time. Not here: what the chip
 //! does (`rp2350-model`), and any judgement of what was seen (`hil`).
 
 mod analyser;
@@ -25,6 +25,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, JoinHandle};
 
+use board::SerialEnd;
 use rp2350_model::{Line, Rp2350};
 
 pub use flash_file::load as load_flash;
@@ -37,7 +38,7 @@ pub enum BenchError {
         "cannot listen on {address} for the {port} port ({source}): choose another one, or port 0 for any free one"
     )]
     Listen {
-        /// Which of the three.
+        /// Which of the four.
         port: &'static str,
         /// What was asked for.
         address: SocketAddr,
@@ -73,8 +74,10 @@ pub struct Config {
     pub debug: SocketAddr,
     /// Where the analyser listens.
     pub analyser: SocketAddr,
-    /// Where the serial port listens.
+    /// Where the serial port, UART0, listens.
     pub serial: SocketAddr,
+    /// Where UART1's port listens.
+    pub uart1: SocketAddr,
     /// Whether the serial port is a pseudo-terminal, too.
     pub serial_pty: bool,
     /// What the analyser's channels are clipped to, at most 14.
@@ -89,6 +92,7 @@ impl Default for Config {
             debug: any,
             analyser: any,
             serial: any,
+            uart1: any,
             serial_pty: false,
             channels: parse_channels(DEFAULT_CHANNELS).expect("the list is valid"),
         }
@@ -116,8 +120,10 @@ pub struct Bench {
     pub debug: SocketAddr,
     /// Where the analyser listens.
     pub analyser: SocketAddr,
-    /// Where the serial port listens.
+    /// Where the serial port, UART0, listens.
     pub serial: SocketAddr,
+    /// Where UART1's port listens.
+    pub uart1: SocketAddr,
     /// The serial port's pseudo-terminal.
     pub pty: Option<PathBuf>,
     board: Sender<board::Request>,
@@ -131,6 +137,7 @@ impl Bench {
         let (debug, debug_at) = listen("debug", config.debug)?;
         let (analyser, analyser_at) = listen("analyser", config.analyser)?;
         let (serial, serial_at) = listen("serial", config.serial)?;
+        let (uart1, uart1_at) = listen("uart1", config.uart1)?;
         let (board, requests) = channel();
         let pty = config.serial_pty.then(|| serial::open_pty(&board)).transpose().map_err(BenchError::Pty)?;
         let stop = Arc::new(AtomicBool::new(false));
@@ -148,10 +155,23 @@ impl Bench {
             }),
             net::serve(serial, "serial", stop.clone(), {
                 let board = to();
-                move |client| serial::serve(client, &board)
+                move |client| serial::serve(client, SerialEnd::Serial, &board)
+            }),
+            net::serve(uart1, "uart1", stop.clone(), {
+                let board = to();
+                move |client| serial::serve(client, SerialEnd::Uart1, &board)
             }),
         ];
-        Ok(Self { debug: debug_at, analyser: analyser_at, serial: serial_at, pty, board, stop, threads })
+        Ok(Self {
+            debug: debug_at,
+            analyser: analyser_at,
+            serial: serial_at,
+            uart1: uart1_at,
+            pty,
+            board,
+            stop,
+            threads,
+        })
     }
 }
 
@@ -160,7 +180,7 @@ impl Drop for Bench {
         self.stop.store(true, Ordering::Relaxed);
         // A thread that is gone already needs no word.
         let _ = self.board.send(board::Request::Shutdown);
-        for address in [self.debug, self.analyser, self.serial] {
+        for address in [self.debug, self.analyser, self.serial, self.uart1] {
             // Wakes the listener, which then sees `stop`.
             let _ = TcpStream::connect(address);
         }

@@ -9,9 +9,9 @@ use clap::Parser;
 use rp2350_model::{Line, Rp2350};
 use virtual_bench::{Bench, BenchError, Config, DEFAULT_CHANNELS, load_flash, parse_channels};
 
-/// A Pico 2 with a debug probe, a logic analyser and a serial adapter, on three TCP ports.
+/// A Pico 2 with a debug probe, a logic analyser and two serial adapters, on four TCP ports.
 ///
-/// When all ports listen, one line on stdout says where: `ready debug=… analyser=… serial=… [pty=…]`.
+/// When all ports listen, one line on stdout says where: `ready debug=… analyser=… serial=… uart1=… [pty=…]`.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
@@ -24,6 +24,9 @@ struct Arguments {
     /// Where the serial port (UART0) listens.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
     serial: SocketAddr,
+    /// Where the second serial port (UART1: GPIO 4 TX, GPIO 5 RX) listens.
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
+    uart1: SocketAddr,
     /// Make the serial port a pseudo-terminal, too.
     #[arg(long)]
     serial_pty: bool,
@@ -75,11 +78,13 @@ fn run(arguments: Arguments) -> Result<(), BenchError> {
         debug: arguments.debug,
         analyser: arguments.analyser,
         serial: arguments.serial,
+        uart1: arguments.uart1,
         serial_pty: arguments.serial_pty,
         channels: arguments.channels.0,
     };
     let bench = Bench::start(chip, &config)?;
-    let mut ready = format!("ready debug={} analyser={} serial={}", bench.debug, bench.analyser, bench.serial);
+    let Bench { debug, analyser, serial, uart1, .. } = &bench;
+    let mut ready = format!("ready debug={debug} analyser={analyser} serial={serial} uart1={uart1}");
     if let Some(pty) = &bench.pty {
         ready += &format!(" pty={}", pty.display());
     }

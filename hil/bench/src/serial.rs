@@ -1,7 +1,7 @@
-//! The serial port: the console UART's bytes on a TCP connection, and on a pseudo-terminal if asked for.
+//! The serial ports: each UART's bytes on a TCP connection, the console UART's on a pseudo-terminal if asked for.
 //!
-//! Promises what a USB serial adapter promises: bytes towards the chip wait for the line (and for time, while it is
-//! frozen); bytes from the chip are lost if nobody listens, or if the listener does not keep up.
+//! Promises what a USB serial adapter promises: bytes towards the chip wait for the line, at the rate the chip's UART is
+//! set to (and for time, while it is frozen, and for the UART to be enabled); bytes from the chip are lost if nobody listens, or if the listener does not keep up.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -24,10 +24,10 @@ const LAG: usize = 4096;
 /// How often a quiet wait looks whether the other end is still there.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Connects one TCP client until it leaves.
-pub fn serve(client: TcpStream, board: &Sender<Request>) -> io::Result<()> {
+/// Connects one TCP client of the port `end` until it leaves.
+pub fn serve(client: TcpStream, end: SerialEnd, board: &Sender<Request>) -> io::Result<()> {
     let (listener, heard) = sync_channel(LAG);
-    listen(board, SerialEnd::Tcp, Some(listener))?;
+    listen(board, end, Some(listener))?;
     let mut writer = client.try_clone()?;
     let writing = thread::spawn(move || {
         // A failed write means that the client is gone, which the reading side sees too.
@@ -37,8 +37,8 @@ pub fn serve(client: TcpStream, board: &Sender<Request>) -> io::Result<()> {
             }
         }
     });
-    let outcome = give_all(&client, board, || gone(&client));
-    listen(board, SerialEnd::Tcp, None)?;
+    let outcome = give_all(&client, end, board, || gone(&client));
+    listen(board, end, None)?;
     // Frees the writer; it fails if the client closed first.
     let _ = client.shutdown(Shutdown::Both);
     // The writer does not panic.
@@ -55,7 +55,7 @@ fn listen(
 }
 
 /// Gives the chip what `from` reads, no faster than the line takes it, until there is no more.
-fn give_all(mut from: impl Read, board: &Sender<Request>, gone: impl Fn() -> bool) -> io::Result<()> {
+fn give_all(mut from: impl Read, end: SerialEnd, board: &Sender<Request>, gone: impl Fn() -> bool) -> io::Result<()> {
     let mut buffer = [0; 256];
     loop {
         let count = from.read(&mut buffer)?;
@@ -64,7 +64,7 @@ fn give_all(mut from: impl Read, board: &Sender<Request>, gone: impl Fn() -> boo
         }
         let (taken, done) = sync_channel(1);
         let bytes = buffer[..count].to_vec();
-        board.send(Request::SerialGive { bytes, taken }).map_err(board_gone)?;
+        board.send(Request::SerialGive { end, bytes, taken }).map_err(board_gone)?;
         while let Err(RecvTimeoutError::Timeout) = done.recv_timeout(LOOK) {
             if gone() {
                 return Ok(());
@@ -98,7 +98,7 @@ pub fn open_pty(board: &Sender<Request>) -> io::Result<PathBuf> {
     thread::spawn(move || {
         loop {
             // While nobody has the terminal open, a read fails at once.
-            match give_all(&reader, &board, || false) {
+            match give_all(&reader, SerialEnd::Pty, &board, || false) {
                 Err(error) if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => {
                     thread::sleep(LOOK);
                 }

@@ -60,11 +60,11 @@ fn it_says_where_it_listens_and_ends_with_its_input() {
     let (child, ready) = start(&["--until-eof", "--serial-pty"]);
     let fields: Vec<_> = ready.split_whitespace().collect();
     assert_eq!(fields[0], "ready");
-    for (field, name) in fields[1..].iter().zip(["debug=", "analyser=", "serial="]) {
+    for (field, name) in fields[1..].iter().zip(["debug=", "analyser=", "serial=", "uart1="]) {
         let address = field.strip_prefix(name).expect("in this order");
         drop(TcpStream::connect(address).expect("it listens"));
     }
-    let pty = fields[4].strip_prefix("pty=").expect("asked for");
+    let pty = fields[5].strip_prefix("pty=").expect("asked for");
     assert!(PathBuf::from(pty).exists());
     assert!(end(child).success());
 }

@@ -192,5 +192,5 @@ fn programmed() -> Bench {
     put(&[IO_BANK0_GPIO25_CTRL, FUNCSEL_SIO]);
     put(&[SIO_GPIO_OE_SET, 1 << 25]);
     put(&[SIO_GPIO_OUT_XOR, 1 << 25, 598]);
-    Bench::start(chip, &Config::default()).expect("three free ports")
+    Bench::start(chip, &Config::default()).expect("four free ports")
 }

@@ -1,4 +1,4 @@
-//! Raw TCP clients for the three ports, and the board set-ups that the tests share.
+//! Raw TCP clients for the four ports, and the board set-ups that the tests share.
 //!
 //! A wait ends with what is waited for, or with a socket's time-out, which fails the test.
 
@@ -39,7 +39,7 @@ const XOSC_STABLE: u32 = 1 << 31;
 const CSW: u32 = 0x2300_0052;
 
 pub fn bench() -> Bench {
-    Bench::start(Rp2350::new(), &Config::default()).expect("three free ports")
+    Bench::start(Rp2350::new(), &Config::default()).expect("four free ports")
 }
 
 pub fn connect(address: SocketAddr) -> TcpStream {

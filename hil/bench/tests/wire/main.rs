@@ -1,4 +1,4 @@
-//! The bench through its users' doors: raw TCP clients on the three ports, each test with a bench of its own.
+//! The bench through its users' doors: raw TCP clients on the four ports, each test with a bench of its own.
 
 mod chip;
 mod common;

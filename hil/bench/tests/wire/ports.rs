@@ -1,4 +1,4 @@
-//! The three ports as protocols: who is there, who may come in, and what rubbish does to them.
+//! The four ports as protocols: who is there, who may come in, and what rubbish does to them.
 
 use std::io::{Read, Write};
 

@@ -1,4 +1,4 @@
-//! The serial port: UART0 on TCP and on the pseudo-terminal.
+//! The serial ports: UART0 on TCP and on the pseudo-terminal, UART1 on TCP.
 
 use std::fs::OpenOptions;
 use std::io::{Read, Write};
@@ -9,48 +9,60 @@ use virtual_bench::{Bench, Config};
 use crate::common::{CORE0, Debugger, bench, clock_from_crystal, connect, release};
 
 /// RP2350 datasheet: register offsets.
-const RESETS_UART0: u32 = 1 << 26;
 const CLOCKS_CLK_PERI_CTRL: u32 = 0x4001_0048;
 const CLK_PERI_ENABLE: u32 = 1 << 11;
 const IO_BANK0_GPIO0_CTRL: u32 = 0x4002_8004;
-const IO_BANK0_GPIO1_CTRL: u32 = 0x4002_800c;
 const FUNCSEL_UART: u32 = 2;
 const PADS_BANK0_GPIO0: u32 = 0x4003_8004;
 /// Input enabled, 4 mA, not isolated, output not disabled.
 const PAD_DEFAULTS: u32 = 0x56;
-const UART0_DR: u32 = 0x4007_0000;
-const UART0_FR: u32 = 0x4007_0018;
+const UART_DR: u32 = 0x00;
+const UART_FR: u32 = 0x18;
 const FR_RXFE: u32 = 1 << 4;
-const UART0_IBRD: u32 = 0x4007_0024;
-const UART0_FBRD: u32 = 0x4007_0028;
-const UART0_LCR_H: u32 = 0x4007_002c;
+const UART_IBRD: u32 = 0x24;
+const UART_FBRD: u32 = 0x28;
+const UART_LCR_H: u32 = 0x2c;
 const LCR_H_8N1_FIFO: u32 = 0x70;
-const UART0_CR: u32 = 0x4007_0030;
+const UART_CR: u32 = 0x30;
 const CR_RX_TX_ENABLE: u32 = 0x301;
 
-/// UART0 at 115200 baud from 12 MHz; core 0 is halted in an endless loop.
-fn uart(debugger: &mut Debugger) {
+/// 16 × 64 × the divider that makes 115200 baud of 12 MHz.
+const BAUD_115200: u32 = 6 * 64 + 33;
+
+#[derive(Clone, Copy)]
+struct Uart {
+    base: u32,
+    reset: u32,
+    tx_pin: u32,
+}
+
+const UART0: Uart = Uart { base: 0x4007_0000, reset: 1 << 26, tx_pin: 0 };
+const UART1: Uart = Uart { base: 0x4007_8000, reset: 1 << 27, tx_pin: 4 };
+
+/// A UART, its divider in 1/64, and 12 MHz; core 0 is halted in an endless loop.
+fn set_up(debugger: &mut Debugger, uart: Uart, divider: u32) {
     clock_from_crystal(debugger);
-    release(debugger, RESETS_UART0);
+    release(debugger, uart.reset);
     debugger.write(CORE0, CLOCKS_CLK_PERI_CTRL, &[CLK_PERI_ENABLE]);
-    debugger.write(CORE0, PADS_BANK0_GPIO0, &[PAD_DEFAULTS, PAD_DEFAULTS]);
-    debugger.write(CORE0, IO_BANK0_GPIO0_CTRL, &[FUNCSEL_UART]);
-    debugger.write(CORE0, IO_BANK0_GPIO1_CTRL, &[FUNCSEL_UART]);
-    debugger.write(CORE0, UART0_IBRD, &[6]);
-    debugger.write(CORE0, UART0_FBRD, &[33]);
-    debugger.write(CORE0, UART0_LCR_H, &[LCR_H_8N1_FIFO]);
-    debugger.write(CORE0, UART0_CR, &[CR_RX_TX_ENABLE]);
+    debugger.write(CORE0, PADS_BANK0_GPIO0 + 4 * uart.tx_pin, &[PAD_DEFAULTS, PAD_DEFAULTS]);
+    for pin in [uart.tx_pin, uart.tx_pin + 1] {
+        debugger.write(CORE0, IO_BANK0_GPIO0_CTRL + 8 * pin, &[FUNCSEL_UART]);
+    }
+    debugger.write(CORE0, uart.base + UART_IBRD, &[divider / 64]);
+    debugger.write(CORE0, uart.base + UART_FBRD, &[divider % 64]);
+    debugger.write(CORE0, uart.base + UART_LCR_H, &[LCR_H_8N1_FIFO]);
+    debugger.write(CORE0, uart.base + UART_CR, &[CR_RX_TX_ENABLE]);
 }
 
 /// Says `words` and sees them arrive at the chip; whoever is heard is listening, so then the chip sends `answer`.
-fn talk(debugger: &mut Debugger, terminal: &mut (impl Read + Write), words: &[u8], answer: &[u8]) {
+fn talk(debugger: &mut Debugger, uart: Uart, terminal: &mut (impl Read + Write), words: &[u8], answer: &[u8]) {
     terminal.write_all(words).expect("the bench reads");
     debugger.resume();
     for byte in words {
-        assert_eq!(received(debugger), *byte);
+        assert_eq!(received(debugger, uart), *byte);
     }
     for byte in answer {
-        debugger.write(CORE0, UART0_DR, &[u32::from(*byte)]);
+        debugger.write(CORE0, uart.base + UART_DR, &[u32::from(*byte)]);
     }
     let mut heard = vec![0; answer.len()];
     terminal.read_exact(&mut heard).expect("the chip talks");
@@ -58,35 +70,60 @@ fn talk(debugger: &mut Debugger, terminal: &mut (impl Read + Write), words: &[u8
     debugger.halt();
 }
 
-/// The next byte in UART0's receiver.
-fn received(debugger: &mut Debugger) -> u8 {
-    while debugger.read(CORE0, UART0_FR) & FR_RXFE != 0 {}
+/// The next byte in a UART's receiver.
+fn received(debugger: &mut Debugger, uart: Uart) -> u8 {
+    while debugger.read(CORE0, uart.base + UART_FR) & FR_RXFE != 0 {}
     // Bits 11 to 8 are errors.
-    u8::try_from(debugger.read(CORE0, UART0_DR)).expect("no framing error")
+    u8::try_from(debugger.read(CORE0, uart.base + UART_DR)).expect("no framing error")
 }
 
 #[test]
 fn tcp_is_uart0() {
     let bench = bench();
     let mut debugger = Debugger::attach(&bench);
-    uart(&mut debugger);
+    set_up(&mut debugger, UART0, BAUD_115200);
     let mut serial = connect(bench.serial);
-    talk(&mut debugger, &mut serial, b"\x00one\xff", b"first");
+    talk(&mut debugger, UART0, &mut serial, b"\x00one\xff", b"first");
     drop(serial);
     let mut serial = connect(bench.serial);
-    talk(&mut debugger, &mut serial, b"two", b"second\r\n");
+    talk(&mut debugger, UART0, &mut serial, b"two", b"second\r\n");
+}
+
+#[test]
+fn the_second_port_is_uart1() {
+    let bench = bench();
+    let mut debugger = Debugger::attach(&bench);
+    set_up(&mut debugger, UART0, BAUD_115200);
+    set_up(&mut debugger, UART1, BAUD_115200);
+    let mut console = connect(bench.serial);
+    let mut uart1 = connect(bench.uart1);
+    talk(&mut debugger, UART1, &mut uart1, b"to one", b"from one");
+    assert_ne!(debugger.read(CORE0, UART0.base + UART_FR) & FR_RXFE, 0, "nothing of it came to UART0");
+    // Had the console heard any of it, it would hear it first.
+    talk(&mut debugger, UART0, &mut console, b"to zero", b"from zero");
+}
+
+/// 9600 baud, slower than the usual 115200, and more than the bench gives to the chip at once.
+#[test]
+fn bytes_come_no_faster_than_the_chip_takes_them() {
+    let bench = bench();
+    let mut debugger = Debugger::attach(&bench);
+    set_up(&mut debugger, UART1, 5_000);
+    let mut uart1 = connect(bench.uart1);
+    let message: Vec<u8> = (0..600_u32).map(|k| (k * 7 % 251) as u8).collect();
+    talk(&mut debugger, UART1, &mut uart1, &message, b"all of it");
 }
 
 #[test]
 fn the_pseudo_terminal_is_uart0() {
     let config = Config { serial_pty: true, ..Config::default() };
-    let bench = Bench::start(Rp2350::new(), &config).expect("three free ports and a pseudo-terminal");
+    let bench = Bench::start(Rp2350::new(), &config).expect("four free ports and a pseudo-terminal");
     let path = bench.pty.clone().expect("asked for");
     let mut debugger = Debugger::attach(&bench);
-    uart(&mut debugger);
+    set_up(&mut debugger, UART0, BAUD_115200);
     for text in ["first\r\n", "second\n"] {
         let mut terminal = OpenOptions::new().read(true).write(true).open(&path).expect("a terminal");
-        talk(&mut debugger, &mut terminal, b"\x03\x04raw\r\n", text.as_bytes());
+        talk(&mut debugger, UART0, &mut terminal, b"\x03\x04raw\r\n", text.as_bytes());
     }
 }
 
@@ -94,14 +131,14 @@ fn the_pseudo_terminal_is_uart0() {
 fn a_client_that_leaves_while_time_stands_still_makes_room() {
     let bench = bench();
     let mut debugger = Debugger::attach(&bench);
-    uart(&mut debugger);
+    set_up(&mut debugger, UART0, BAUD_115200);
     let mut serial = connect(bench.serial);
     serial.write_all(b"early").expect("the bench reads");
     drop(serial);
     let mut serial = connect(bench.serial);
     debugger.resume();
     for byte in b"early" {
-        assert_eq!(received(&mut debugger), *byte);
+        assert_eq!(received(&mut debugger, UART0), *byte);
     }
-    talk(&mut debugger, &mut serial, b"?", b"!");
+    talk(&mut debugger, UART0, &mut serial, b"?", b"!");
 }

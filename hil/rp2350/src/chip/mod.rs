@@ -143,6 +143,11 @@ impl Rp2350 {
         }
     }
 
+    /// How many of the queued bytes have not begun to arrive at UART `uart`.
+    pub fn uart_waiting(&self, uart: u8) -> usize {
+        self.soc.uarts.get(usize::from(uart)).map_or(0, |uart| uart.waiting())
+    }
+
     /// The debug port.
     pub fn debug(&mut self) -> DebugPort<'_> {
         self.settle();

@@ -104,6 +104,11 @@ impl Uart {
         self.start_receiving(now);
     }
 
+    /// How many bytes from outside are not on the wire yet.
+    pub(crate) fn waiting(&self) -> usize {
+        self.given.len()
+    }
+
     /// The level of the transmit line, high when idle.
     pub(crate) fn tx_level(&self) -> bool {
         self.tx_level && self.regs.lcr & 1 == 0
