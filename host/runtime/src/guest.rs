@@ -1,28 +1,32 @@
 //! A guest's life: loaded, started, run, ended.
 
 use alloc::format;
+use alloc::string::String;
 use core::ptr::NonNull;
 
-use wasmtime::component::{Component, Linker};
-use wasmtime::{Engine, Result, Store};
+use wasmtime::{Engine, Extern, Instance, Module, Result, Store, TypedFunc};
 
+use crate::core_imports::{self, CoreState};
 use crate::engine::{self, WASMTIME_VERSION};
-use crate::platform::{Blinky, InStore, Platform};
-use crate::{Board, GuestState, Limits, Outcome, Vitals};
+use crate::limits::{self, Limiter};
+use crate::platform::Platform;
+use crate::program::Program;
+use crate::{Board, GuestState, GuestVitals, Outcome, Policy};
 
-/// One engine with its limits.
+/// One engine, for all guests.
 pub struct Host {
     engine: Engine,
-    limits: Limits,
+    stack_bytes: usize,
 }
 
 impl Host {
-    /// A host for images compiled for this machine.
+    /// A host for images compiled for this machine. Every guest gets a call stack of `stack_bytes`; on Pulley it is
+    /// allocated when the guest starts.
     ///
     /// # Errors
-    /// The limits contradict each other.
-    pub fn new(limits: Limits) -> Result<Self> {
-        Ok(Self { engine: engine::engine(limits)?, limits })
+    /// Wasmtime cannot run here.
+    pub fn new(stack_bytes: usize) -> Result<Self> {
+        Ok(Self { engine: engine::engine(stack_bytes)?, stack_bytes })
     }
 
     /// A host that compiles for, and runs, `target`: a Wasmtime triple such as `pulley64`.
@@ -30,108 +34,128 @@ impl Host {
     /// # Errors
     /// `target` is unknown or cannot run here.
     #[cfg(feature = "compile")]
-    pub fn for_target(limits: Limits, target: &str) -> Result<Self> {
-        Ok(Self { engine: engine::engine_for(limits, target)?, limits })
+    pub fn for_target(stack_bytes: usize, target: &str) -> Result<Self> {
+        Ok(Self { engine: engine::engine_for(stack_bytes, target)?, stack_bytes })
     }
 
-    /// Takes a precompiled component where it lies, without a copy.
+    /// Takes a precompiled module where it lies, without a copy.
     ///
     /// # Errors
     /// [`Outcome::Refused`]: not an image for this host, with what differs.
     ///
     /// # Safety
-    /// `image` stays readable and unchanged for as long as the component lives, and was made by Wasmtime:
+    /// `image` stays readable and unchanged for as long as the program and its guests live, and was made by Wasmtime:
     /// it is code for Wasmtime, and only superficially checked.
-    pub unsafe fn load_in_place(&self, image: NonNull<[u8]>, vitals: &Vitals) -> Result<Component, Outcome> {
+    pub unsafe fn load_in_place(&self, image: NonNull<[u8]>) -> Result<Program, Outcome> {
         // SAFETY: this function's own contract is the same.
-        unsafe { Component::deserialize_raw(&self.engine, image) }.map_err(|error| {
+        let module = unsafe { Module::deserialize_raw(&self.engine, image) };
+        module.map(Program::new).map_err(|error| {
             // Wasmtime names what it found in the image, not what it is itself.
             let host = format!("not an image for this host (wasmtime {WASMTIME_VERSION})");
-            let outcome = Outcome::refused(&error.context(host));
-            note(vitals, &outcome);
-            outcome
+            Outcome::refused(&error.context(host))
         })
     }
 
-    /// Compiles a component, or its text, for this machine.
+    /// Compiles a core module, or its text, for this machine.
     ///
     /// # Errors
-    /// [`Outcome::Refused`]: not a component.
+    /// [`Outcome::Refused`]: not a core module.
     #[cfg(feature = "compile")]
-    pub fn compile(&self, component: &[u8]) -> Result<Component, Outcome> {
-        Component::new(&self.engine, component).map_err(|error| Outcome::refused(&error))
+    pub fn compile(&self, module: &[u8]) -> Result<Program, Outcome> {
+        Module::new(&self.engine, module).map(Program::new).map_err(|error| Outcome::refused(&error))
     }
 
-    /// Compiles a component ahead of time, as `guests/pack` does.
+    /// Compiles a core module ahead of time, as `guests/pack` does.
     ///
     /// # Errors
-    /// Not a component.
+    /// Not a core module.
     #[cfg(feature = "compile")]
-    pub fn precompile(&self, component: &[u8]) -> Result<alloc::vec::Vec<u8>> {
-        self.engine.precompile_component(component)
+    pub fn precompile(&self, module: &[u8]) -> Result<alloc::vec::Vec<u8>> {
+        self.engine.precompile_module(module)
     }
 
-    /// Connects a component to `board`: links its imports, gives it its memories and its stack.
+    /// Connects a program to `board`: makes its imports, gives it its memory and its stack. `policy` is the image's,
+    /// narrowed by the host's own. The guest is called `name` in every report.
+    ///
+    /// A module that `guests/pack` made has no start function; the one of another would run here.
     ///
     /// # Errors
-    /// [`Outcome::Refused`]: it imports what this host does not have, lacks `run`, or needs more than its limits.
+    /// [`Outcome::Refused`]: it imports what this host does not have, lacks `run`, or needs more than its policy gives.
     /// [`Outcome::Trapped`], [`Outcome::Stopped`]: its start function did not return.
     pub fn start<B: Board>(
         &self,
-        component: &Component,
+        program: &Program,
+        name: &str,
+        policy: Policy,
         board: B,
-        vitals: &'static Vitals,
+        vitals: &'static GuestVitals,
     ) -> Result<Guest<B>, Outcome> {
-        vitals.pulley_stack.set_size(self.limits.stack_bytes);
-        let platform = Platform::new(board, vitals, self.limits.memory_bytes);
-        let mut store = Store::new(&self.engine, platform);
-        store.limiter(|platform| platform.limiter());
-        let mut linker = Linker::new(&self.engine);
-        Blinky::add_to_linker::<_, InStore<B>>(&mut linker, |platform| platform)
-            .and_then(|()| Blinky::instantiate(&mut store, component, &linker))
-            .map(|world| {
-                store.data_mut().started();
-                Guest { store, world, vitals }
-            })
-            .map_err(|error| {
-                let outcome = Outcome::not_started(&error);
-                note(vitals, &outcome);
-                outcome
-            })
+        vitals.pulley_stack.set_size(self.stack_bytes);
+        vitals.memory.set(0);
+        let state = CoreState {
+            platform: Platform::new(board, policy, vitals),
+            memory: None,
+            limiter: Limiter::new(&policy, limits::MODULE, vitals),
+        };
+        let mut store = Store::new(&self.engine, state);
+        store.limiter(|state| &mut state.limiter);
+        match connect(&mut store, program.module()) {
+            Ok(run) => Ok(Guest { store, run, name: name.into(), vitals }),
+            Err(error) => {
+                let outcome = Outcome::not_started(&error, name);
+                if matches!(outcome, Outcome::Trapped(_)) {
+                    store.data_mut().platform.fail();
+                }
+                vitals.ended(&outcome);
+                Err(outcome)
+            }
+        }
     }
+}
+
+/// Instantiates the module: its `run`.
+fn connect<B: Board>(store: &mut Store<CoreState<B>>, module: &Module) -> Result<TypedFunc<(), ()>> {
+    let functions = core_imports::functions(store, module)?;
+    let instance = Instance::new(&mut *store, module, &functions)?;
+    let run = instance.get_typed_func(&mut *store, "run")?;
+    let memory = instance.get_export(&mut *store, "memory").and_then(Extern::into_memory);
+    let state = store.data_mut();
+    state.memory = memory;
+    state.limiter.started();
+    Ok(run)
 }
 
 /// A guest that is ready to run.
+///
+/// Its `run` may be abandoned: its thread never runs again, and its stack is used for something else. Then the guest may
+/// be dropped, from any thread, and nothing else. See the argument at [`Guest::run`].
 pub struct Guest<B: Board> {
-    store: Store<Platform<B>>,
-    world: Blinky,
-    vitals: &'static Vitals,
+    store: Store<CoreState<B>>,
+    run: TypedFunc<(), ()>,
+    name: String,
+    vitals: &'static GuestVitals,
 }
 
 impl<B: Board> Guest<B> {
-    /// Runs the guest to its end, which may never come. Gives the board back, its pins as the guest left them.
-    pub fn run(mut self) -> (Outcome, B) {
-        self.vitals.boot_to_run_cycles.set(self.store.data_mut().board.cycles());
-        self.vitals.guest_state.set(GuestState::Running as u32);
-        let outcome = match self.world.call_run(&mut self.store) {
+    /// Runs the guest to its end, which may never come.
+    pub fn run(&mut self) -> Outcome {
+        self.vitals.set_state(GuestState::Running);
+        let result = self.run.call(&mut self.store, ());
+        let outcome = match result {
             Ok(()) => Outcome::Returned,
-            Err(error) => Outcome::ended(&error),
+            Err(error) => {
+                if !error.is::<crate::Violation>() {
+                    self.store.data_mut().platform.fail();
+                }
+                Outcome::ended(&error, &self.name)
+            }
         };
-        note(self.vitals, &outcome);
-        (outcome, self.store.into_data().board)
+        self.vitals.ended(&outcome);
+        outcome
     }
-}
 
-/// Keeps an end in the vitals.
-fn note(vitals: &Vitals, outcome: &Outcome) {
-    let state = match outcome {
-        Outcome::Refused(_) => GuestState::Refused,
-        Outcome::Trapped(_) => GuestState::Trapped,
-        Outcome::Returned => GuestState::Returned,
-        Outcome::Stopped => GuestState::None,
-    };
-    if state == GuestState::Trapped {
-        vitals.traps.count();
+    /// The board, for instance to look at what it has recorded.
+    pub fn board(&self) -> &B {
+        &self.store.data().platform.board
     }
-    vitals.guest_state.set(state as u32);
 }

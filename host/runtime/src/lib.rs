@@ -1,7 +1,7 @@
-//! Runs one guest component, on whatever board the host is.
+//! Runs guests, on whatever board the host is.
 //!
-//! This crate knows the engine settings ([`engine`]), what a guest may call ([`platform`]), how long a delay is
-//! ([`pacer`]), how much memory a guest gets ([`Limits`]) and what the end of a guest means ([`Outcome`]).
+//! This crate knows the engine settings ([`WASMTIME_VERSION`]), what a guest may call and whether its [`Policy`] allows it,
+//! how long a delay is ([`Pacer`]), how much memory a guest gets, and what the end of a guest means ([`Outcome`]).
 //! It has no hardware: a host implements [`Board`]. It trusts the bytes of an image: who hands them over has checked
 //! where they come from (`sandhill-update`).
 
@@ -9,16 +9,24 @@
 
 extern crate alloc;
 
+mod board;
+mod core_imports;
 mod engine;
 mod guest;
+mod limits;
 mod outcome;
 mod pacer;
 mod platform;
+mod policy;
+mod program;
+mod rate;
 mod vitals;
 
-pub use engine::{Limits, WASMTIME_VERSION};
+pub use board::{Board, Stop};
+pub use engine::WASMTIME_VERSION;
 pub use guest::{Guest, Host};
-pub use outcome::{Error, Outcome};
+pub use outcome::{Outcome, Place, Trap, Violation};
 pub use pacer::Pacer;
-pub use platform::{Board, Stop};
-pub use vitals::{GuestState, VITALS_TEXT, Vitals};
+pub use policy::{Contradiction, Policy, PolicyError};
+pub use program::Program;
+pub use vitals::{Figure, GUESTS, GuestState, GuestVitals, HostVitals, VITALS_TEXT, Vitals};

@@ -10,6 +10,16 @@ pub struct Pacer {
 }
 
 impl Pacer {
+    /// The guest was started at `start_us`: its first delay counts as if another had ended then.
+    pub fn start(&mut self, start_us: u64) {
+        self.end_us = Some(start_us);
+    }
+
+    /// A delay ends at `end_us` that the guest asked for by its end.
+    pub fn ends(&mut self, end_us: u64) {
+        self.end_us = Some(end_us);
+    }
+
     /// The deadline of a delay of `ms` milliseconds that is asked for at `now_us`; never before `now_us`.
     pub fn deadline_us(&mut self, now_us: u64, ms: u32) -> u64 {
         let start_us = match self.end_us {

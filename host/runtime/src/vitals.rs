@@ -1,59 +1,99 @@
-//! Figures that a host keeps about itself and its guest, for a debug probe to read from RAM.
+//! Figures that a host keeps about itself and its guests, for a debug probe to read from RAM while they run.
 //!
-//! The list below is the only place that knows the layout: it makes the struct and the text that describes it.
+//! The lists below are the only place that knows the layout: they make the structs and the text that describes them.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
-/// First word of [`Vitals`]: "VIT1".
-const MAGIC: u32 = 0x5649_5431;
+use crate::Outcome;
 
-macro_rules! vitals {
-    ($($(#[doc = $doc:literal])+ $name:ident: $unit:literal,)*) => {
-        /// The figures, one word each. Written by the host's one thread, read by the probe at any time.
+/// First word of [`Vitals`]: "VIT2".
+const MAGIC: u32 = 0x5649_5432;
+
+/// Guests that a host can run at once: one a slot.
+pub const GUESTS: usize = 2;
+
+macro_rules! figures {
+    ($(#[doc = $about:literal])+ $name:ident, $text:ident; $($(#[doc = $doc:literal])+ $field:ident: $unit:literal,)*) => {
+        $(#[doc = $about])+
         #[repr(C)]
-        pub struct Vitals {
-            magic: AtomicU32,
-            $($(#[doc = $doc])+ pub $name: Figure,)*
-        }
+        pub struct $name { $($(#[doc = $doc])+ pub $field: Figure,)* }
 
-        impl Vitals {
+        impl $name {
             /// All zero.
             #[must_use]
             pub const fn new() -> Self {
-                Self { magic: AtomicU32::new(MAGIC), $($name: Figure::new(),)* }
+                Self { $($field: Figure::new(),)* }
             }
         }
 
-        /// One line a word of [`Vitals`], in its order: name, unit, description. A firmware puts it into its section `.vitals`.
-        pub const VITALS_TEXT: &str = concat!(
-            "magic - always 0x56495431\n",
-            $(stringify!($name), " ", $unit, $($doc,)+ "\n",)*
-        );
+        impl Default for $name {
+            fn default() -> Self {
+                Self::new()
+            }
+        }
+
+        /// The lines of these figures, each with a prefix before its name.
+        macro_rules! $text {
+            ($prefix:literal) => { concat!($($prefix, stringify!($field), " ", $unit, $($doc,)+ "\n",)*) };
+        }
     };
 }
 
-vitals! {
+figures! {
+    /// Figures of the host itself. A word each, written by one thread at a time.
+    HostVitals, host_text;
     /// reserved for the heap
     heap_size: "bytes",
     /// most that was allocated at once, with the allocator's own overhead
     heap_peak: "bytes",
-    /// reserved for the native stack
+    /// allocated now
+    heap_used: "bytes",
+    /// reserved for the main stack
     stack_size: "bytes",
-    /// deepest use of the native stack so far
+    /// deepest use of the main stack so far
     stack_peak: "bytes",
-    /// .data, .bss and .uninit without the heap
+    /// .data, .bss and .uninit without heap and stacks
     static_ram: "bytes",
+    /// from reset to main, modulo 2^32
+    boot_to_main_cycles: "cycles",
+    /// from reset to the console's first line, modulo 2^32
+    boot_to_console_cycles: "cycles",
+    /// time since the host started, modulo 2^32
+    uptime_ms: "ms",
+    /// time that the core was not asleep, modulo 2^32
+    awake_us: "us",
+    /// switches between threads, modulo 2^32
+    switches: "switches",
+    /// resets since power-on
+    resets: "resets",
+    /// resets by the watchdog since power-on
+    watchdog_resets: "resets",
+}
+
+figures! {
+    /// Figures of one guest, in the sense of the slot it lives in: a guest that is started again goes on counting.
+    GuestVitals, guest_text;
+    /// 0 none, 1 running, 2 returned, 3 trapped and waiting for its restart, 4 refused, 5 stopped after too many failures
+    state: "state",
     /// the guest's linear memories
-    guest_memory: "bytes",
-    /// the guest's call stack
+    memory: "bytes",
+    /// the guest's call stack in the interpreter
     pulley_stack: "bytes",
-    /// from reset to the call of the guest's run
-    boot_to_run_cycles: "cycles",
+    /// reserved for the native stack of the guest's thread
+    stack_size: "bytes",
+    /// deepest use of that stack so far
+    stack_peak: "bytes",
+    /// to check the image's hash
+    verify_cycles: "cycles",
+    /// to take the image where it lies
+    load_cycles: "cycles",
+    /// from there to the call of run
+    start_cycles: "cycles",
     /// from reset to the guest's first change of a pin, modulo 2^32
     boot_to_first_edge_cycles: "cycles",
-    /// calls from the guest to the host
+    /// calls from the guest to the host, modulo 2^32
     host_calls: "calls",
-    /// shortest from one host function's return to the end of the next one, without sleep
+    /// shortest from one host function's return to the next one's return, without waiting: what a host call costs
     call_cycles_min: "cycles",
     /// the last such time
     call_cycles_last: "cycles",
@@ -61,10 +101,36 @@ vitals! {
     call_cycles_max: "cycles",
     /// most that a delay ended after its deadline
     delay_late_us_max: "us",
-    /// guests that ended in a trap
+    /// CPU time used, modulo 2^32
+    run_us: "us",
+    /// ends in a trap
     traps: "traps",
-    /// 0 none, 1 running, 2 returned, 3 trapped, 4 refused
-    guest_state: "state",
+    /// starts after a trap
+    restarts: "restarts",
+    /// longest from a trap to the pins being safe
+    safe_us_max: "us",
+}
+
+/// All figures, one word each, as a probe finds them.
+#[repr(C)]
+pub struct Vitals {
+    magic: AtomicU32,
+    /// Of the host.
+    pub host: HostVitals,
+    /// Of the guest in slot 0 and of the one in slot 1.
+    pub guests: [GuestVitals; GUESTS],
+}
+
+/// One line a word of [`Vitals`], in its order: name, unit, description. A firmware puts it into its section `.vitals`.
+pub const VITALS_TEXT: &str =
+    concat!("magic - always 0x56495432\n", host_text!(""), guest_text!("guest0_"), guest_text!("guest1_"));
+
+impl Vitals {
+    /// All zero.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { magic: AtomicU32::new(MAGIC), host: HostVitals::new(), guests: [const { GuestVitals::new() }; GUESTS] }
+    }
 }
 
 impl Default for Vitals {
@@ -73,17 +139,45 @@ impl Default for Vitals {
     }
 }
 
-/// What the guest is doing, as `guest_state` says it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GuestState {
-    None = 0,
-    Running = 1,
-    Returned = 2,
-    Trapped = 3,
-    Refused = 4,
+impl GuestVitals {
+    /// Sets `state`, which has one writer at a time: the guest's thread, or who ended it.
+    pub fn set_state(&self, state: GuestState) {
+        self.state.set(state as u32);
+    }
+
+    /// Keeps an end: its state and, if it was a trap, the count of traps. The runtime does so for every [`Outcome`] it
+    /// returns; a host does so for a guest that it ended from outside.
+    pub fn ended(&self, outcome: &Outcome) {
+        self.set_state(match outcome {
+            Outcome::Refused(_) => GuestState::Refused,
+            Outcome::Trapped(_) => {
+                self.traps.count();
+                GuestState::Trapped
+            }
+            Outcome::Returned => GuestState::Returned,
+            Outcome::Stopped => GuestState::None,
+        });
+    }
 }
 
-/// One figure: written by one thread, so a plain load and store is enough.
+/// What a guest is doing, as `state` says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GuestState {
+    /// There is no guest.
+    None = 0,
+    /// Its `run` was called and has not ended.
+    Running = 1,
+    /// Its `run` returned.
+    Returned = 2,
+    /// It trapped, and waits for its restart.
+    Trapped = 3,
+    /// It could not be started.
+    Refused = 4,
+    /// It failed too often in a row, and is not started again.
+    Stopped = 5,
+}
+
+/// One figure: written by one thread at a time, so a plain load and store is enough.
 #[repr(transparent)]
 pub struct Figure(AtomicU32);
 
@@ -92,11 +186,13 @@ impl Figure {
         Self(AtomicU32::new(0))
     }
 
+    /// The figure as it is now.
     #[must_use]
     pub fn get(&self) -> u32 {
         self.0.load(Ordering::Relaxed)
     }
 
+    /// Replaces it.
     pub fn set(&self, value: u32) {
         self.0.store(value, Ordering::Relaxed);
     }
@@ -106,10 +202,12 @@ impl Figure {
         self.set(u32::try_from(bytes).unwrap_or(u32::MAX));
     }
 
+    /// One more, modulo 2^32.
     pub fn count(&self) {
         self.set(self.get().wrapping_add(1));
     }
 
+    /// Replaces it by a larger one.
     pub fn keep_max(&self, value: u32) {
         if value > self.get() {
             self.set(value);
@@ -120,6 +218,7 @@ impl Figure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use core::mem::offset_of;
 
     #[test]
     fn the_text_has_one_line_a_word() {
@@ -132,7 +231,13 @@ mod tests {
 
     #[test]
     fn the_text_is_in_memory_order() {
-        let place = VITALS_TEXT.lines().position(|line| line.starts_with("guest_state "));
-        assert_eq!(place, Some(core::mem::offset_of!(Vitals, guest_state) / 4));
+        let word = |name: &str| VITALS_TEXT.lines().position(|line| line.split(' ').next() == Some(name));
+        let guest = offset_of!(Vitals, guests) / 4;
+        assert_eq!(word("magic"), Some(0));
+        assert_eq!(word("heap_size"), Some(offset_of!(Vitals, host.heap_size) / 4));
+        assert_eq!(word("watchdog_resets"), Some(guest - 1));
+        assert_eq!(word("guest0_state"), Some(guest));
+        assert_eq!(word("guest0_traps"), Some(guest + offset_of!(GuestVitals, traps) / 4));
+        assert_eq!(word("guest1_traps"), Some(guest + (size_of::<GuestVitals>() + offset_of!(GuestVitals, traps)) / 4));
     }
 }
