@@ -42,6 +42,8 @@ pub enum What {
     FlashWrite,
     /// A pin function that is not modelled was selected: the pin does not drive.
     PinFunction,
+    /// A setting of a peripheral that is not modelled was chosen: it does not work as set.
+    Setting,
     /// A lookup in the boot ROM for what it, or the model, does not have; answered with 0.
     RomLookup,
     /// A boot ROM function was called with arguments that it cannot serve; nothing was done.
@@ -60,6 +62,7 @@ impl fmt::Display for What {
             What::InReset => "access to a peripheral in reset",
             What::FlashWrite => "write to flash through the bus",
             What::PinFunction => "pin function that is not modelled",
+            What::Setting => "setting that is not modelled",
             What::RomLookup => "unknown boot ROM function or datum",
             What::RomArgument => "bad argument to a boot ROM function",
             What::Coprocessor => "coprocessor instruction that is not modelled",

@@ -137,45 +137,93 @@ impl Cadence {
     }
 }
 
-/// Something that counts the cycles of a clock, evaluated when it is looked at.
+/// A clock that has run evenly since a moment: its n-th edge comes n periods after `origin`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Clock {
+    pub(crate) origin: u64,
+    pub(crate) period: Period,
+}
+
+impl Clock {
+    /// A clock of `period`: the one from before if it had the same, else one that starts at `now`.
+    pub(crate) fn follow(before: Option<Self>, now: u64, period: Option<Period>) -> Option<Self> {
+        let period = period?;
+        Some(before.filter(|clock| clock.period == period).unwrap_or(Self { origin: now, period }))
+    }
+
+    /// Edges until `now`.
+    pub(crate) fn count(self, now: u64) -> u64 {
+        self.period.count_in(now.saturating_sub(self.origin))
+    }
+
+    fn time_of(self, count: u64) -> u64 {
+        self.origin.saturating_add(self.period.time_of(count))
+    }
+}
+
+/// Something that counts the edges of a clock, evaluated when it is looked at.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Counter {
-    origin: u64,
+    /// The count when the clock had no edge yet.
     base: u64,
-    period: Option<Period>,
+    clock: Option<Clock>,
 }
 
 impl Counter {
     pub(crate) const fn stopped(count: u64) -> Self {
-        Self { origin: 0, base: count, period: None }
+        Self { base: count, clock: None }
     }
 
     /// The count at time `now`.
     pub(crate) fn at(&self, now: u64) -> u64 {
-        match self.period {
-            Some(period) => self.base.wrapping_add(period.count_in(now.saturating_sub(self.origin))),
-            None => self.base,
-        }
+        self.base.wrapping_add(self.clock.map_or(0, |clock| clock.count(now)))
     }
 
     /// When the count has gone `ahead` further than at `now`; `None` if it stands still.
     pub(crate) fn time_ahead(&self, now: u64, ahead: u64) -> Option<u64> {
-        let done = self.at(now).wrapping_sub(self.base);
-        let target = done.checked_add(ahead)?;
-        self.period.map(|period| self.origin.saturating_add(period.time_of(target)))
+        let clock = self.clock?;
+        Some(clock.time_of(clock.count(now).checked_add(ahead)?))
     }
 
-    /// From `now` on it counts periods of `period`, or stands still. The phase goes on only if the period stays.
-    pub(crate) fn set_period(&mut self, now: u64, period: Option<Period>) {
-        if period != self.period {
-            *self = Self { origin: now, base: self.at(now), period };
+    /// From `now` on it counts the edges of `clock`, or stands still.
+    pub(crate) fn set_clock(&mut self, now: u64, clock: Option<Clock>) {
+        if clock != self.clock {
+            let count = self.at(now);
+            self.clock = clock;
+            self.set(now, count);
         }
     }
 
-    /// Sets the count; the next increment comes a full period later.
+    /// Sets the count; the next increment comes with the clock's next edge.
     pub(crate) fn set(&mut self, now: u64, count: u64) {
-        self.origin = now;
-        self.base = count;
+        self.base = count.wrapping_sub(self.clock.map_or(0, |clock| clock.count(now)));
+    }
+}
+
+/// The cycles of a clock by their numbers, at the very times at which the cores step through them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Cycles {
+    cadence: Option<Cadence>,
+    time: u64,
+    number: u64,
+}
+
+impl Cycles {
+    /// From `now`, which is the beginning of a cycle, the clock goes as `cadence` says, or stands still.
+    pub(crate) fn follow(&mut self, now: u64, cadence: Option<Cadence>) {
+        *self = Self { cadence, time: now, number: self.at(now) };
+    }
+
+    /// The number of the cycle that begins at `now`.
+    pub(crate) fn at(&self, now: u64) -> u64 {
+        let units = now.saturating_sub(self.time);
+        self.number + self.cadence.map_or(0, |cadence| cadence.cycles_for(units))
+    }
+
+    /// When cycle `number` begins; never while the clock stands still.
+    pub(crate) fn time_of(&self, number: u64) -> u64 {
+        self.cadence
+            .map_or(u64::MAX, |mut cadence| self.time.saturating_add(cadence.steps(number.saturating_sub(self.number))))
     }
 }
 
@@ -198,11 +246,40 @@ mod tests {
     fn a_counter_knows_when_it_will_have_counted() {
         let mut counter = Counter::stopped(5);
         assert_eq!(counter.time_ahead(0, 1), None);
-        counter.set_period(1000, Some(Rate::hz(7_000_000).period(7)));
+        counter.set_clock(1000, Clock::follow(None, 1000, Some(Rate::hz(7_000_000).period(7))));
         let due = counter.time_ahead(1000, 3).expect("it runs");
         assert_eq!(counter.at(due), 8);
         assert_eq!(counter.at(due - 1), 7);
         assert_eq!(due, 1000 + 36_000);
+    }
+
+    #[test]
+    fn a_counter_has_the_phase_of_its_clock() {
+        let clock = Clock::follow(None, 500, Some(Rate::hz(12_000_000).period(1)));
+        let mut counter = Counter::stopped(7);
+        counter.set_clock(2_400, clock);
+        assert_eq!((counter.at(2_499), counter.at(2_500)), (7, 8));
+        counter.set(3_000, 20);
+        assert_eq!((counter.at(3_499), counter.at(3_500)), (20, 21));
+        counter.set_clock(4_000, None);
+        assert_eq!((counter.at(9_000), counter.time_ahead(9_000, 1)), (21, None));
+    }
+
+    #[test]
+    fn cycles_are_where_the_cores_step() {
+        let mut cadence = Cadence::new(Rate::hz(11_000_000).period(1));
+        let mut cycles = Cycles::default();
+        assert_eq!((cycles.at(5), cycles.time_of(1)), (0, u64::MAX));
+        cycles.follow(5, Some(cadence));
+        let mut now = 5;
+        for number in 0..1_000 {
+            assert_eq!((cycles.at(now), cycles.time_of(number)), (number, now));
+            now += cadence.step();
+            if number == 500 {
+                // Looked at in the middle, nothing changes.
+                cycles.follow(now, Some(cadence));
+            }
+        }
     }
 
     #[test]

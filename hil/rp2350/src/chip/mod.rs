@@ -120,6 +120,7 @@ impl Rp2350 {
         self.soc.gpio.log(now, Line::Run, high);
         if high {
             self.soc.powman.set(POWMAN_CHIP_RESET, HAD_RUN_LOW);
+            self.soc.restart_clk_sys();
         } else {
             self.cold_reset();
             self.port = PortState::default();

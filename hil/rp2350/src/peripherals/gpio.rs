@@ -1,7 +1,7 @@
 //! IO_BANK0 and PADS_BANK0: from the peripherals' wishes to the level of a pin, and back (RP2350 datasheet §9).
 //!
 //! A pin that the chip drives has the chip's level, whatever pulls on it from outside; otherwise an outside driver wins
-//! over the pad's pulls; without either it reads low. Of the functions, SIO and UART drive; the others are reported. IRQOVER
+//! over the pad's pulls; without either it reads low. Of the functions, SIO, UART and PWM drive; the others are reported. IRQOVER
 //! is remembered and has no effect.
 
 use crate::diagnostic::What;
@@ -12,6 +12,7 @@ pub(crate) const PINS: usize = 48;
 pub(crate) const BONDED: usize = 30;
 
 const FUNC_UART: u32 = 2;
+const FUNC_PWM: u32 = 4;
 const FUNC_SIO: u32 = 5;
 const FUNC_UART_AUX: u32 = 11;
 const FUNC_NULL: u32 = 31;
@@ -40,10 +41,12 @@ pub(crate) struct Gpio {
     pads: [u32; PINS],
     swd_pads: [u32; 2],
     voltage: u32,
-    /// What SIO and the UARTs want.
+    /// What SIO, the UARTs and the PWM slices want.
     pub(crate) sio_out: u64,
     pub(crate) sio_oe: u64,
     pub(crate) uart_tx: [bool; 2],
+    /// Two bits a slice: channel A, channel B.
+    pwm: u32,
     /// Output and output enable as they reach the pads, held while ISO is set.
     out: u64,
     oe: u64,
@@ -68,6 +71,7 @@ impl Gpio {
             sio_out: 0,
             sio_oe: 0,
             uart_tx: [true; 2],
+            pwm: 0,
             out: 0,
             oe: 0,
             external: [None; PINS],
@@ -147,6 +151,22 @@ impl Gpio {
         self.update(now, mask);
     }
 
+    /// The PWM slices' outputs, as [`Gpio::pwm`] has them.
+    pub(crate) fn update_pwm(&mut self, now: u64, outputs: u32) {
+        let changed = self.pwm ^ outputs;
+        if changed == 0 {
+            return;
+        }
+        self.pwm = outputs;
+        let mut mask = 0;
+        for pin in 0..PINS {
+            if self.ctrl[pin] & 31 == FUNC_PWM && changed >> pwm_channel_of(pin) & 1 != 0 {
+                mask |= 1 << pin;
+            }
+        }
+        self.update(now, mask);
+    }
+
     fn update_pin(&mut self, now: u64, pin: usize) {
         let (bit, pad) = (1u64 << pin, self.pads[pin]);
         if pad & ISO == 0 {
@@ -181,6 +201,7 @@ impl Gpio {
         let ctrl = self.ctrl[pin];
         let (out, oe) = match (ctrl & 31, tx_of(pin, ctrl & 31)) {
             (FUNC_SIO, _) => (self.sio_out >> pin & 1 != 0, self.sio_oe >> pin & 1 != 0),
+            (FUNC_PWM, _) => (self.pwm >> pwm_channel_of(pin) & 1 != 0, true),
             (_, Some(uart)) => (self.uart_tx[uart], true),
             _ => (false, false),
         };
@@ -258,7 +279,7 @@ impl Gpio {
                 let pin = (offset / 8) as usize;
                 self.ctrl[pin] = value & 0x3003_f01f;
                 self.update_pin(now, pin);
-                if !matches!(value & 31, FUNC_UART | FUNC_SIO | FUNC_UART_AUX | FUNC_NULL) {
+                if !matches!(value & 31, FUNC_UART | FUNC_PWM | FUNC_SIO | FUNC_UART_AUX | FUNC_NULL) {
                     return Some(Some(What::PinFunction));
                 }
             }
@@ -311,6 +332,11 @@ fn overridden(field: u32, level: bool) -> bool {
         2 => false,
         _ => true,
     }
+}
+
+/// The PWM output a pin shows, as a bit of [`Gpio::pwm`] (datasheet §1.2.3): slices 0 to 7 twice, then 8 to 11 twice.
+fn pwm_channel_of(pin: usize) -> usize {
+    if pin < 32 { pin % 16 } else { 16 + pin % 8 }
 }
 
 /// The UART whose transmit line a pin shows with function `func` (datasheet §1.2.3): pins come in fours of TX, RX, CTS,

@@ -6,6 +6,7 @@ pub(crate) mod clocks;
 pub(crate) mod gpio;
 pub(crate) mod gpioc;
 pub(crate) mod oscillators;
+pub(crate) mod pwm;
 pub(crate) mod registers;
 pub(crate) mod resets;
 pub(crate) mod sio;

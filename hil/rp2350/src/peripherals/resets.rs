@@ -6,6 +6,7 @@ pub(crate) const PADS_BANK0: u32 = 9;
 pub(crate) const PADS_QSPI: u32 = 10;
 pub(crate) const PLL_SYS: u32 = 14;
 pub(crate) const PLL_USB: u32 = 15;
+pub(crate) const PWM: u32 = 16;
 pub(crate) const BUSCTRL: u32 = 1;
 pub(crate) const SYSCFG: u32 = 20;
 pub(crate) const SYSINFO: u32 = 21;

@@ -1,6 +1,6 @@
 //! TICKS: divides clk_ref down to the ticks that timers and watchdog count (RP2350 datasheet §8.5).
 
-use crate::rate::{Counter, Period, Rate};
+use crate::rate::{Clock, Period, Rate};
 
 /// Which tick generator, in the order of the registers.
 pub(crate) const PROC0: usize = 0;
@@ -14,8 +14,8 @@ const COUNT: usize = 6;
 struct Generator {
     enable: bool,
     cycles: u32,
-    /// Counts clk_ref, for the COUNT register.
-    reference: Counter,
+    /// clk_ref since it is enabled.
+    reference: Option<Clock>,
 }
 
 pub(crate) struct Ticks {
@@ -25,7 +25,7 @@ pub(crate) struct Ticks {
 
 impl Ticks {
     pub(crate) fn new() -> Self {
-        let generator = Generator { enable: false, cycles: 0, reference: Counter::stopped(0) };
+        let generator = Generator { enable: false, cycles: 0, reference: None };
         Self { generators: [generator; COUNT], clk_ref: None }
     }
 
@@ -37,13 +37,16 @@ impl Ticks {
         }
     }
 
-    /// The period of a tick, if it ticks. CYCLES 0 ticks never.
+    /// The ticks, if there are any. CYCLES 0 ticks never.
+    pub(crate) fn clock(&self, which: usize) -> Option<Clock> {
+        let generator = self.generators.get(which).filter(|generator| generator.cycles != 0)?;
+        let period = self.clk_ref?.period(u64::from(generator.cycles));
+        Some(Clock { origin: generator.reference?.origin, period })
+    }
+
+    /// The period of a tick, if it ticks.
     pub(crate) fn period(&self, which: usize) -> Option<Period> {
-        let generator = self.generators.get(which)?;
-        if !generator.enable || generator.cycles == 0 {
-            return None;
-        }
-        Some(self.clk_ref?.period(u64::from(generator.cycles)))
+        self.clock(which).map(|clock| clock.period)
     }
 
     pub(crate) fn read(&self, now: u64, offset: u32) -> Option<u32> {
@@ -52,7 +55,7 @@ impl Ticks {
             0 => u32::from(generator.enable) * 3,
             4 => generator.cycles,
             _ if generator.cycles == 0 => 0,
-            _ => (generator.reference.at(now) % u64::from(generator.cycles)) as u32,
+            _ => generator.reference.map_or(0, |clock| clock.count(now) % u64::from(generator.cycles)) as u32,
         })
     }
 
@@ -72,6 +75,6 @@ impl Ticks {
 impl Generator {
     fn follow(&mut self, now: u64, clk_ref: Option<Rate>) {
         let period = clk_ref.filter(|_| self.enable).map(|rate| rate.period(1));
-        self.reference.set_period(now, period);
+        self.reference = Clock::follow(self.reference, now, period);
     }
 }

@@ -1,14 +1,15 @@
-//! TIMER0 and TIMER1: a 64-bit microsecond counter with four alarms (RP2350 datasheet §12.8).
+//! TIMER0 and TIMER1: a 64-bit microsecond counter with four alarms (RP2350 datasheet §12.8). It counts the tick generator's
+//! ticks, so its phase is the generator's, whenever it was taken out of reset or set.
 
-use crate::rate::{Counter, Period};
+use crate::rate::{Clock, Counter};
 
 const ALARMS: usize = 4;
 
 pub(crate) struct Timer {
     counter: Counter,
-    /// The tick generator's period, and clk_sys', which SOURCE may choose instead.
-    tick: Option<Period>,
-    clk_sys: Option<Period>,
+    /// The tick generator's, and clk_sys, which SOURCE may choose instead.
+    tick: Option<Clock>,
+    clk_sys: Option<Clock>,
     /// Latched by a read of TIMELR, and by a write of TIMELW.
     high_read: u32,
     low_write: u32,
@@ -47,15 +48,15 @@ impl Timer {
     }
 
     /// The clocks it may count have changed.
-    pub(crate) fn set_periods(&mut self, now: u64, tick: Option<Period>, clk_sys: Option<Period>) {
+    pub(crate) fn set_clocks(&mut self, now: u64, tick: Option<Clock>, clk_sys: Option<Clock>) {
         self.tick = tick;
         self.clk_sys = clk_sys;
         self.follow(now);
     }
 
     fn follow(&mut self, now: u64) {
-        let period = if self.source != 0 { self.clk_sys } else { self.tick };
-        self.counter.set_period(now, period.filter(|_| !self.pause));
+        let clock = if self.source != 0 { self.clk_sys } else { self.tick };
+        self.counter.set_clock(now, clock.filter(|_| !self.pause));
         for n in 0..ALARMS {
             self.schedule(now, n);
         }

@@ -1,6 +1,6 @@
 //! WATCHDOG: a countdown that resets the chip, and eight words that survive it (RP2350 datasheet §12.9).
 
-use crate::rate::{Counter, Period};
+use crate::rate::{Clock, Counter};
 
 const ENABLE: u32 = 1 << 30;
 const TRIGGER: u32 = 1 << 31;
@@ -44,8 +44,8 @@ impl Watchdog {
         self.scratch = old.scratch;
     }
 
-    pub(crate) fn set_period(&mut self, now: u64, tick: Option<Period>) {
-        self.ticks.set_period(now, tick);
+    pub(crate) fn set_clock(&mut self, now: u64, tick: Option<Clock>) {
+        self.ticks.set_clock(now, tick);
         self.schedule(now);
     }
 

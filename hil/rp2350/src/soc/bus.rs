@@ -4,6 +4,7 @@ use super::{APB_BASE, SIO_BASE, SIO_END, SRAM_BASE, Soc};
 use crate::bus::{Bus, BusFault, CpKind, CpOp, CpResult, Master, Size};
 use crate::diagnostic::What;
 use crate::memory;
+use crate::peripherals::pwm::Written;
 use crate::peripherals::{gpioc, resets};
 
 /// A register access: `Reserved` is no error on the chip, and reported here.
@@ -57,6 +58,7 @@ impl Soc {
                 self.signals.attention = true;
                 uart.read(offset).into()
             }
+            0x400a_8000 => self.pwm.read(now, offset).into(),
             0x400b_0000 | 0x400b_8000 => self.timers[(addr >> 15 & 1) as usize].read(now, offset).into(),
             0x400d_8000 => self.watchdog.read(now, offset).into(),
             0x400e_0000 if offset < 0x400 => memory::read_word(&self.bootram, offset as usize).into(),
@@ -124,6 +126,14 @@ impl Soc {
                 self.gpio.update_uart(now, n, level);
                 answer
             }
+            0x400a_8000 => {
+                let answer = self.pwm.write(now, offset, value);
+                self.gpio.update_pwm(now, self.pwm.outputs());
+                if answer == Some(Written::NotModelled) {
+                    self.report(core as u8, addr, What::Setting);
+                }
+                answer.map(|_| ())
+            }
             0x400b_0000 | 0x400b_8000 => self.timers[(addr >> 15 & 1) as usize].write(now, offset, value),
             0x400d_8000 => self.watchdog.write(now, offset, value),
             0x400e_0000 if offset < 0x400 => memory::write(&mut self.bootram, offset as usize, Size::Word, value),
@@ -185,7 +195,10 @@ impl Soc {
         let word = if aliased { addr & !0x3003 } else { addr & !3 };
         let alias = if aliased { addr >> 12 & 3 } else { 0 };
         let mut whole = value;
+        // Only the clear alias knows of bits that are cleared by writing one (datasheet, register field type WC).
+        let clears = alias == 3 && clears_where_one_is_written(word);
         if alias != 0
+            && !clears
             && let Answer::Done(old) = self.register_read(usize::from(core), word, true)
         {
             whole = match alias {
@@ -224,6 +237,21 @@ fn core_of(master: Master) -> u8 {
     }
 }
 
+/// Registers of bits that an event sets, and that writing one clears.
+fn clears_where_one_is_written(addr: u32) -> bool {
+    match addr & !0x3fff {
+        // IO_BANK0 INTR0 to INTR5.
+        0x4002_8000 => (0x230..0x248).contains(&(addr & 0xfff)),
+        // UARTRSR and UARTICR.
+        0x4007_0000 | 0x4007_8000 => matches!(addr & 0xfff, 0x04 | 0x44),
+        // PWM INTR.
+        0x400a_8000 => addr & 0xfff == 0xf4,
+        // TIMER ARMED and INTR.
+        0x400b_0000 | 0x400b_8000 => matches!(addr & 0xfff, 0x20 | 0x3c),
+        _ => false,
+    }
+}
+
 /// Which bit of RESETS holds the peripheral at `addr`.
 fn reset_of(addr: u32) -> Option<u32> {
     Some(match addr & !0x3fff {
@@ -238,6 +266,7 @@ fn reset_of(addr: u32) -> Option<u32> {
         0x4006_8000 => resets::BUSCTRL,
         0x4007_0000 => resets::UART0,
         0x4007_8000 => resets::UART1,
+        0x400a_8000 => resets::PWM,
         0x400b_0000 => resets::TIMER0,
         0x400b_8000 => resets::TIMER1,
         0x4016_0000 => resets::TBMAN,

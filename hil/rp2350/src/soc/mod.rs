@@ -10,6 +10,7 @@ use crate::flash::Flash;
 use crate::peripherals::clocks::Clocks;
 use crate::peripherals::gpio::Gpio;
 use crate::peripherals::oscillators::{Oscillators, Pll};
+use crate::peripherals::pwm::Pwm;
 use crate::peripherals::registers::{self, RegisterFile};
 use crate::peripherals::resets::{self, Psm, Resets};
 use crate::peripherals::sio::Sio;
@@ -17,7 +18,7 @@ use crate::peripherals::ticks::{self, Ticks};
 use crate::peripherals::timer::Timer;
 use crate::peripherals::uart::{TxEdge, Uart};
 use crate::peripherals::watchdog::Watchdog;
-use crate::rate::Cadence;
+use crate::rate::{Cadence, Clock};
 use crate::time::Instant;
 
 pub(crate) const ROM_SIZE: u32 = 32 * 1024;
@@ -68,6 +69,8 @@ pub(crate) struct Soc {
     pub(crate) now: u64,
     /// clk_sys; `None` while it stands still.
     pub(crate) clk_sys: Option<Cadence>,
+    /// The same, for what counts it.
+    clk_sys_clock: Option<Clock>,
     pub(crate) signals: Signals,
     pub(crate) writes: Writes,
     /// Program counters of the instructions in execution, for diagnostics.
@@ -87,6 +90,7 @@ pub(crate) struct Soc {
     /// When `reboot` of the boot ROM resets the chip.
     pub(crate) reboot_at: Option<u64>,
     pub(crate) uarts: [Uart; 2],
+    pwm: Pwm,
     pub(crate) gpio: Gpio,
     pub(crate) sio: Sio,
     pub(crate) powman: RegisterFile,
@@ -110,6 +114,7 @@ impl Soc {
         let mut soc = Self {
             now: 0,
             clk_sys: None,
+            clk_sys_clock: None,
             signals: Signals::default(),
             writes: Writes { tracked: false, addresses: [0; WRITES], count: 0 },
             pc: [0; 2],
@@ -127,6 +132,7 @@ impl Soc {
             watchdog: Watchdog::new(),
             reboot_at: None,
             uarts: [Uart::new(), Uart::new()],
+            pwm: Pwm::new(),
             gpio: Gpio::new(),
             sio: Sio::default(),
             powman,
@@ -200,6 +206,10 @@ impl Soc {
                 self.gpio.update_uart(self.now, n, true);
             }
         }
+        if has(resets::PWM) {
+            self.pwm.reset();
+            self.gpio.update_pwm(self.now, self.pwm.outputs());
+        }
         for (bit, file) in [
             (resets::SYSINFO, &mut self.sysinfo),
             (resets::SYSCFG, &mut self.syscfg),
@@ -219,24 +229,36 @@ impl Soc {
     pub(crate) fn clocks_changed(&mut self) {
         let now = self.now;
         self.clocks.follow_muxes(&self.oscillators);
-        let clk_sys = self.clocks.clk_sys(&self.oscillators).map(|rate| rate.period(1));
-        if self.clk_sys.map(|cadence| cadence.period()) != clk_sys {
-            self.clk_sys = clk_sys.map(Cadence::new);
+        let period = self.clocks.clk_sys(&self.oscillators).map(|rate| rate.period(1));
+        if self.clk_sys.map(|cadence| cadence.period()) != period {
+            self.clk_sys = period.map(Cadence::new);
+            self.pwm.set_clk_sys(now, self.clk_sys);
         }
+        self.clk_sys_clock = Clock::follow(self.clk_sys_clock, now, period);
         self.ticks.set_clk_ref(now, self.clocks.clk_ref(&self.oscillators));
-        for (timer, which) in self.timers.iter_mut().zip([ticks::TIMER0, ticks::TIMER1]) {
-            timer.set_periods(now, self.ticks.period(which), clk_sys);
+        let timers = [(ticks::TIMER0, resets::TIMER0), (ticks::TIMER1, resets::TIMER1)];
+        for (timer, (which, reset)) in self.timers.iter_mut().zip(timers) {
+            let released = !self.resets.holds(reset);
+            let tick = self.ticks.clock(which).filter(|_| released);
+            timer.set_clocks(now, tick, self.clk_sys_clock.filter(|_| released));
         }
-        self.watchdog.set_period(now, self.ticks.period(ticks::WATCHDOG));
+        self.watchdog.set_clock(now, self.ticks.clock(ticks::WATCHDOG));
         for (n, which) in [ticks::PROC0, ticks::PROC1].into_iter().enumerate() {
             let tick = self.ticks.period(which);
-            self.systick[n] = tick.zip(clk_sys).map(|(tick, cycle)| tick.in_cycles_of(cycle));
+            self.systick[n] = tick.zip(period).map(|(tick, cycle)| tick.in_cycles_of(cycle));
         }
         let clk_peri = self.clocks.clk_peri(&self.oscillators);
         for uart in &mut self.uarts {
             uart.set_clk_peri(clk_peri);
         }
         self.signals.attention = true;
+    }
+
+    /// clk_sys begins anew at `now`, after a time in which no cycle was counted.
+    pub(crate) fn restart_clk_sys(&mut self) {
+        self.clk_sys = None;
+        self.clk_sys_clock = None;
+        self.clocks_changed();
     }
 
     pub(crate) fn rom(&self) -> &[u8] {
@@ -250,6 +272,7 @@ impl Soc {
             .min(self.timers[1].next_event())
             .min(self.uarts[0].next_event())
             .min(self.uarts[1].next_event())
+            .min(self.pwm.next_event())
             .min(self.watchdog.next_event())
             .min(self.reboot_at.unwrap_or(u64::MAX))
     }
@@ -268,6 +291,11 @@ impl Soc {
             }
             self.tx_edges = edges;
         }
+        // Its edges come on a cycle's beginning, so none of the above is later.
+        if self.pwm.next_event() <= now {
+            let gpio = &mut self.gpio;
+            self.pwm.service(now, |at, outputs| gpio.update_pwm(at, outputs));
+        }
         if self.watchdog.service(now) || self.reboot_at.is_some_and(|at| at <= now) {
             self.reboot_at = None;
             self.signals.watchdog_reset = true;
@@ -279,6 +307,8 @@ impl Soc {
         let (fifo, bell) = self.sio.irq(core);
         u64::from(self.timers[0].irq())
             | u64::from(self.timers[1].irq()) << 4
+            | u64::from(self.pwm.irq(0)) << 8
+            | u64::from(self.pwm.irq(1)) << 9
             | u64::from(self.gpio.irq(core)) << 21
             | u64::from(fifo) << 25
             | u64::from(bell) << 26

@@ -8,6 +8,8 @@ pub const CSW: u32 = 0xa300_0012;
 pub const AP0: u32 = 0x2000;
 pub const AP1: u32 = 0x4000;
 
+/// clk_sys at 150 MHz, in time units.
+pub const CYCLE: u64 = 80;
 pub const UNITS_PER_MICROSECOND: u64 = 12_000;
 
 /// Where the tests' programs begin: behind the vector table and the image definition.
@@ -143,6 +145,15 @@ pub fn start_clocks(chip: &mut Rp2350) {
     write(&mut port, 0x4010_8030, 1);
 }
 
+/// A board that has booted `image` and whose clocks run.
+pub fn ready(image: &[u8]) -> Rp2350 {
+    let mut chip = board(image);
+    run_for_micros(&mut chip, 3_000);
+    start_clocks(&mut chip);
+    edges(&mut chip);
+    chip
+}
+
 /// Lets SIO drive `pin`.
 pub fn output(port: &mut DebugPort<'_>, pin: u32) {
     write(port, pad_of(pin), 0x56);
@@ -153,21 +164,21 @@ pub fn output(port: &mut DebugPort<'_>, pin: u32) {
 /// `wfi; b` back.
 pub const IDLE: [u16; 2] = [0xbf30, 0xe7fd];
 
-/// Main idles; the handler of TIMER0's first interrupt toggles GPIO 25 and acknowledges.
-pub fn toggler() -> Vec<u8> {
+/// Main idles; the handler of interrupt `irq` toggles GPIO 25 and acknowledges by writing `value` at `register`.
+pub fn toggler(irq: usize, register: u32, value: u32) -> Vec<u8> {
     let mut code = IDLE.to_vec();
     code.extend([
         0x4803, // ldr r0, [pc, #12] → the first literal
         0x4904, // ldr r1, [pc, #16]
         0x6001, // str r1, [r0]
         0x4804, // ldr r0, [pc, #16]
-        0x2101, // movs r1, #1
+        0x4904, // ldr r1, [pc, #16]
         0x6001, // str r1, [r0]
         0x4770, // bx lr
         0xbf00, // nop: aligns the literals
     ]);
-    code.extend(literal(SIO + 0x28));
-    code.extend(literal(1 << 25));
-    code.extend(literal(TIMER0 + 0x3c));
-    image(&code, &[(16, CODE + 4)])
+    for word in [SIO + 0x28, 1 << 25, register, value] {
+        code.extend(literal(word));
+    }
+    image(&code, &[(16 + irq, CODE + 4)])
 }

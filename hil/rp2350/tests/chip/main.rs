@@ -5,3 +5,5 @@ mod common;
 mod debug_port;
 mod flash;
 mod peripherals;
+mod pins;
+mod pwm;

@@ -3,18 +3,8 @@
 use crate::common::*;
 use rp2350_model::{AccessSize, DapFault, Rp2350, What};
 
-/// clk_sys at 150 MHz, in time units.
-const CYCLE: u64 = 80;
 /// 115200 baud from 150 MHz: 81 + 24/64, sixteen times oversampled.
 const BIT: u64 = 104_160;
-
-fn ready(image: &[u8]) -> Rp2350 {
-    let mut chip = board(image);
-    run_for_micros(&mut chip, 3_000);
-    start_clocks(&mut chip);
-    edges(&mut chip);
-    chip
-}
 
 #[test]
 fn clk_sys_follows_the_registers() {
@@ -43,7 +33,7 @@ fn clk_sys_follows_the_registers() {
 
 #[test]
 fn an_alarm_wakes_the_core_at_its_time() {
-    let mut chip = ready(&toggler());
+    let mut chip = ready(&toggler(0, TIMER0 + 0x3c, 1));
     let mut port = chip.debug();
     output(&mut port, 25);
     write(&mut port, 0xe000_e100, 1);
@@ -87,6 +77,118 @@ fn a_timer_counts_latches_pauses_and_is_set() {
     write(&mut port, 0x4002_2000, 1 << 23);
     assert_eq!(read(&mut port, TIMER0 + 0x28), 0);
     assert_eq!(chip.take_diagnostics()[0].what, What::InReset);
+}
+
+#[test]
+fn a_timer_stands_still_in_reset_and_counts_in_the_ticks_phase() {
+    let mut chip = ready(&image(&IDLE, &[]));
+    // When TIMER0's count changes, in time units after power-on; it was released before the ticks began.
+    let change = |chip: &mut Rp2350| {
+        let before = read(&mut chip.debug(), TIMER0 + 0x28);
+        while read(&mut chip.debug(), TIMER0 + 0x28) == before {
+            chip.run_until(rp2350_model::Instant::from_units(chip.now().units() + CYCLE));
+        }
+        chip.now().units()
+    };
+    let phase = change(&mut chip) % UNITS_PER_MICROSECOND;
+    // Whenever it is released or set, counts come with the ticks.
+    for odd in [1, 37, 100, 149] {
+        write(&mut chip.debug(), 0x4002_2000, 1 << 23);
+        chip.run_until(rp2350_model::Instant::from_units(
+            chip.now().units() + 1_000 * UNITS_PER_MICROSECOND + odd * CYCLE,
+        ));
+        write(&mut chip.debug(), 0x4002_3000, 1 << 23);
+        assert_eq!(read(&mut chip.debug(), TIMER0 + 0x28), 0, "it began anew, and did not count while it was held");
+        assert_eq!(change(&mut chip) % UNITS_PER_MICROSECOND, phase);
+        chip.run_until(rp2350_model::Instant::from_units(chip.now().units() + odd * CYCLE));
+        write(&mut chip.debug(), TIMER0 + 4, 77);
+        write(&mut chip.debug(), TIMER0, 0);
+        assert_eq!(change(&mut chip) % UNITS_PER_MICROSECOND, phase);
+    }
+}
+
+#[test]
+fn four_alarms_fire_each_at_its_time() {
+    const ALARMS: u32 = TIMER0 + 0x10;
+    const INTR: u32 = TIMER0 + 0x3c;
+    let mut chip = ready(&image(&IDLE, &[]));
+    let mut port = chip.debug();
+    write(&mut port, TIMER0 + 0x40, 0xf);
+    let start = read(&mut port, TIMER0 + 0x28);
+    // Not in order, and two at once.
+    for (n, after) in [300, 100, 200, 200].into_iter().enumerate() {
+        write(&mut port, ALARMS + 4 * n as u32, start + after);
+    }
+    let mut fired = Vec::new();
+    for micros in 0..400 {
+        let mut port = chip.debug();
+        assert_eq!(read(&mut port, TIMER0 + 0x28), start + micros);
+        let intr = read(&mut port, INTR);
+        assert_eq!(read(&mut port, TIMER0 + 0x20), !intr & 0xf, "those that have not fired are armed");
+        assert_eq!(read(&mut port, 0xe000_e200) & 0xf, intr, "each has a line of its own");
+        if fired.last().is_none_or(|&(_, last)| last != intr) {
+            fired.push((micros, intr));
+        }
+        run_for_micros(&mut chip, 1);
+    }
+    assert_eq!(fired, [(0, 0), (100, 0b10), (200, 0b1110), (300, 0b1111)]);
+    // Disarming one leaves the others.
+    let mut port = chip.debug();
+    write(&mut port, INTR, 0xf);
+    for n in 0..4 {
+        write(&mut port, ALARMS + 4 * n, start + 500);
+    }
+    write(&mut port, TIMER0 + 0x20, 0b0101);
+    run_for_micros(&mut chip, 200);
+    assert_eq!(read(&mut chip.debug(), INTR), 0b1010);
+}
+
+/// `hw_clear_bits` of the C SDK writes the clear alias of whatever register it is given.
+#[test]
+fn the_clear_alias_clears_what_writing_one_clears() {
+    const INTR: u32 = TIMER0 + 0x3c;
+    const CLEAR: u32 = 0x3000;
+    let mut chip = ready(&image(&IDLE, &[]));
+    let all_four = |chip: &mut Rp2350| {
+        let mut port = chip.debug();
+        let now = read(&mut port, TIMER0 + 0x28);
+        for n in 0..4 {
+            write(&mut port, TIMER0 + 0x10 + 4 * n, now + 5);
+        }
+        run_for_micros(chip, 10);
+        assert_eq!(read(&mut chip.debug(), INTR), 0xf);
+    };
+    all_four(&mut chip);
+    let mut port = chip.debug();
+    write(&mut port, INTR + CLEAR, 0b0010);
+    assert_eq!(read(&mut port, INTR), 0b1101);
+    write(&mut port, INTR, 0b0001);
+    assert_eq!(read(&mut port, INTR), 0b1100);
+    // The set alias reads, and writes all that is set.
+    write(&mut port, INTR + 0x2000, 0b0001);
+    assert_eq!(read(&mut port, INTR), 0);
+    // The other way round for what is plainly writable.
+    write(&mut port, TIMER0 + 0x40 + 0x2000, 0b1111);
+    write(&mut port, TIMER0 + 0x40 + CLEAR, 0b0010);
+    write(&mut port, TIMER0 + 0x40 + 0x1000, 0b0110);
+    assert_eq!(read(&mut port, TIMER0 + 0x40), 0b1011);
+    // A UART's interrupts.
+    write(&mut port, UART0 + 0x24, 81);
+    write(&mut port, UART0 + 0x2c, 0x70);
+    write(&mut port, UART0 + 0x30, 0x301);
+    chip.uart_give(0, &[0x55; 33]);
+    run_for_micros(&mut chip, 3_500);
+    let mut port = chip.debug();
+    assert_eq!(read(&mut port, UART0 + 0x3c) & 0x450, 0x450);
+    write(&mut port, UART0 + 0x44 + CLEAR, 0x400);
+    assert_eq!(read(&mut port, UART0 + 0x3c) & 0x450, 0x050);
+    // A pin's edges: GPIO 5's nibble.
+    write(&mut port, pad_of(5), 0x5a);
+    write(&mut port, pad_of(5), 0x56);
+    assert_eq!(read(&mut port, 0x4002_8230) >> 20 & 0xc, 0xc);
+    write(&mut port, 0x4002_8230 + CLEAR, 4 << 20);
+    assert_eq!(read(&mut port, 0x4002_8230) >> 20 & 0xc, 8);
+    assert_eq!(chip.take_diagnostics(), []);
 }
 
 #[test]
@@ -204,49 +306,6 @@ fn a_uart_receives_bytes_one_frame_after_the_other() {
     let mut port = chip.debug();
     assert_eq!(read(&mut port, UART0 + 0x3c) & 0x450, 0x450, "overrun, timeout and level");
     assert_eq!(read(&mut port, UART0 + 0x18) & 0x40, 0x40, "RXFF");
-}
-
-#[test]
-fn a_pin_is_resolved_from_all_that_acts_on_it() {
-    let mut chip = ready(&image(&IDLE, &[]));
-    let high = |chip: &mut Rp2350| chip.level(rp2350_model::Line::Pin(5));
-    let seen = |chip: &mut Rp2350| read(&mut chip.debug(), SIO + 4) >> 5 & 1;
-    // Pulled down at reset, and its input off.
-    assert!(!high(&mut chip));
-    chip.drive(5, Some(true));
-    assert!(high(&mut chip));
-    assert_eq!(seen(&mut chip), 0);
-    write(&mut chip.debug(), pad_of(5), 0x5a);
-    assert_eq!(seen(&mut chip), 1);
-    // Inverted on the way in.
-    write(&mut chip.debug(), ctrl_of(5), 1 << 16 | 31);
-    assert_eq!(seen(&mut chip), 0);
-    chip.drive(5, Some(false));
-    assert!(!high(&mut chip));
-    chip.drive(5, None);
-    assert!(high(&mut chip), "the pull-up");
-    // The chip's own driver wins; its output is inverted.
-    let mut port = chip.debug();
-    output(&mut port, 5);
-    assert!(!high(&mut chip));
-    write(&mut chip.debug(), ctrl_of(5), 1 << 12 | 5);
-    assert!(high(&mut chip));
-    // Isolated, it keeps what it had.
-    write(&mut chip.debug(), pad_of(5), 0x156);
-    write(&mut chip.debug(), ctrl_of(5), 5);
-    assert!(high(&mut chip));
-    write(&mut chip.debug(), pad_of(5), 0x56);
-    assert!(!high(&mut chip));
-    // Edges latch until they are cleared: GPIO 5's nibble in INTR0.
-    write(&mut chip.debug(), 0x4002_8230, u32::MAX);
-    write(&mut chip.debug(), SIO + 0x18, 1 << 5);
-    assert_eq!(read(&mut chip.debug(), 0x4002_8230) >> 20 & 15, 0b1010);
-    write(&mut chip.debug(), 0x4002_8230, 8 << 20);
-    assert_eq!(read(&mut chip.debug(), 0x4002_8230) >> 20 & 15, 0b0010);
-    // A function that the model does not have is reported, and drives nothing.
-    write(&mut chip.debug(), ctrl_of(5), 4);
-    assert!(!high(&mut chip));
-    assert_eq!(chip.take_diagnostics()[0].what, What::PinFunction);
 }
 
 #[test]
@@ -392,7 +451,7 @@ fn flash_is_seen_through_its_aliases() {
 #[test]
 fn a_run_is_the_same_however_it_is_cut() {
     let run = |slices: &[u64]| {
-        let mut chip = ready(&toggler());
+        let mut chip = ready(&toggler(0, TIMER0 + 0x3c, 1));
         let mut port = chip.debug();
         output(&mut port, 25);
         write(&mut port, 0xe000_e100, 1);
