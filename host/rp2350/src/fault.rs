@@ -36,6 +36,11 @@ fn stay(what: fmt::Arguments<'_>) -> ! {
     }
 }
 
+/// A violation of the memory protection that is not a guest's end.
+pub fn memory(cfsr: u32, address: usize) -> ! {
+    stay(format_args!("memory fault at 0x{address:08x}, CFSR 0x{cfsr:08x}"))
+}
+
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     match info.location() {

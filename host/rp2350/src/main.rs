@@ -15,6 +15,7 @@ mod console;
 mod engine_support;
 mod fault;
 mod heap;
+mod kernel;
 mod pico2;
 mod slot;
 mod stack;
@@ -47,7 +48,8 @@ fn main() -> ! {
     let mut core = cortex_m::Peripherals::take().expect("nobody takes them before main");
     fault::init(&mut core.SCB);
     heap::init();
-    let board = Pico2::new(&VITALS);
+    let board = Pico2::new();
+    kernel::init(|_| {});
     VITALS.heap_size.set_size(heap::SIZE);
     VITALS.stack_size.set_size(stack::size());
     VITALS.static_ram.set_size(heap::static_ram());
@@ -67,7 +69,7 @@ fn main() -> ! {
     heap::keep_peak(&VITALS);
     stack::keep_peak(&VITALS);
     loop {
-        cortex_m::asm::wfe();
+        kernel::wait(kernel::NEVER, kernel::Events::ENDED);
     }
 }
 

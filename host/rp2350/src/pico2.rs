@@ -1,12 +1,13 @@
 //! A Raspberry Pi Pico 2 as the guest sees it: pins and time.
 
-use cortex_m::peripheral::{DWT, NVIC};
+use cortex_m::peripheral::DWT;
 use rp235x_hal::Clock;
-use rp235x_hal::pac::{self, interrupt};
+use rp235x_hal::pac;
 use rp235x_hal::timer::{CopyableTimer0, Timer};
-use sandhill_runtime::{Board, Error, Stop, Vitals};
+use sandhill_runtime::{Board, Error, Stop};
 
-use crate::{clocks, console, heap, stack};
+use crate::kernel::{self, Events};
+use crate::{clocks, console};
 
 /// GPIO 0 and 1 are the console.
 const FIRST_PIN: u32 = 2;
@@ -16,8 +17,6 @@ const LAST_PIN: u32 = 29;
 const FUNCSEL_UART: u8 = 2;
 /// `FUNCSEL` of the single-cycle I/O block, the same on every pin.
 const FUNCSEL_SIO: u8 = 5;
-/// The alarm compares 32 bits: a longer sleep is made of several.
-const LONGEST_ALARM_US: u64 = 1 << 31;
 
 /// The chip after start-up: clk_sys at 150 MHz, TIMER0 counting microseconds, UART0 open.
 pub struct Pico2 {
@@ -27,12 +26,11 @@ pub struct Pico2 {
     pads: pac::PADS_BANK0,
     /// Pins that are outputs already, one bit each.
     outputs: u32,
-    vitals: &'static Vitals,
 }
 
 impl Pico2 {
     /// Starts the chip and opens the console. Called once.
-    pub fn new(vitals: &'static Vitals) -> Self {
+    pub fn new() -> Self {
         let mut peripherals = pac::Peripherals::take().expect("called once, before anything else takes them");
         let resets = &mut peripherals.RESETS;
         let clocks =
@@ -49,22 +47,13 @@ impl Pico2 {
             }
         }
         let timer = Timer::new_timer0(peripherals.TIMER0, resets, &clocks);
-        alarm_registers().inte().write(|w| w.alarm_0().set_bit());
 
-        let board = Self {
-            timer,
-            sio: peripherals.SIO,
-            io: peripherals.IO_BANK0,
-            pads: peripherals.PADS_BANK0,
-            outputs: 0,
-            vitals,
-        };
+        let board =
+            Self { timer, sio: peripherals.SIO, io: peripherals.IO_BANK0, pads: peripherals.PADS_BANK0, outputs: 0 };
         for pin in 0..FIRST_PIN {
             board.connect(pin, FUNCSEL_UART);
         }
         console::open(peripherals.UART0, resets, clocks.peripheral_clock.freq());
-        // SAFETY: the handler below touches nothing but the alarm's own flag.
-        unsafe { NVIC::unmask(pac::Interrupt::TIMER0_IRQ_0) };
         board
     }
 
@@ -113,39 +102,11 @@ impl Board for Pico2 {
     }
 
     fn sleep_until_us(&mut self, deadline_us: u64) -> Result<(), Stop> {
-        loop {
-            let now_us = self.now_us();
-            if now_us >= deadline_us {
-                return Ok(());
-            }
-            let alarm_us = deadline_us.min(now_us + LONGEST_ALARM_US);
-            // An alarm that is set too late stays armed and fires at the next turn of the 32 bits: one needless wake-up.
-            // SAFETY: the register compares with any 32 bits.
-            alarm_registers().alarm0().write(|w| unsafe { w.bits(alarm_us as u32) });
-            // What follows is sleep, so this is the time to measure.
-            heap::keep_peak(self.vitals);
-            stack::keep_peak(self.vitals);
-            // The handler's end leaves an event behind, so an alarm between this check and WFE is not slept through.
-            while self.now_us() < alarm_us {
-                cortex_m::asm::wfe();
-            }
-        }
+        kernel::wait(deadline_us, Events::NONE);
+        Ok(())
     }
 
     fn cycles(&mut self) -> u32 {
         DWT::cycle_count()
     }
-}
-
-/// The registers of TIMER0's alarms, which the hardware library's [`Timer`] leaves alone: it only reads the counter. Its
-/// own alarms force an interrupt when they are set too late, which a handler could clear only with a second owner.
-fn alarm_registers() -> &'static pac::timer0::RegisterBlock {
-    // SAFETY: the address is the peripheral's; this program shares the alarm registers between `Pico2` and the handler
-    // below, and each writes registers the other does not.
-    unsafe { &*pac::TIMER0::ptr() }
-}
-
-#[interrupt]
-fn TIMER0_IRQ_0() {
-    alarm_registers().intr().write(|w| w.alarm_0().clear_bit_by_one());
 }
