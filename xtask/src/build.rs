@@ -15,10 +15,17 @@ pub fn all() -> Result<(), Failure> {
     Step::new(tool("guest-pack")).args(["build", "--out"]).arg(artefacts().join("guests")).run()
 }
 
+/// What the comparison needs beyond [`all`].
+pub fn rivals() -> Result<(), Failure> {
+    say("rivals");
+    firmware::build_rivals()
+}
+
 pub fn clean() -> Result<(), Failure> {
     remove(&root().join("target"))?;
     for entry in [
         "guests/blinky/c/target",
+        "guests/compute/c/target",
         "guests/blinky/rust/target",
         "guests/blinky/zig/.zig-cache",
         "guests/blinky/zig/zig-out",

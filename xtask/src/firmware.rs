@@ -1,5 +1,5 @@
-//! The firmware: built for its own target with core and alloc from source, then copied to the artefacts beside a
-//! manifest that says what it is made of.
+//! What runs on the chip: built for its own target with core and alloc from source, then copied to the artefacts, the
+//! firmware beside a manifest that says what it is made of.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,20 +12,21 @@ use sha2::{Digest, Sha256};
 use crate::run::{Failure, Step, artefacts, root};
 
 const TARGET: &str = "thumbv8m.main-none-eabihf";
+const PACKAGE: &str = "sandhill-rp2350";
 const ELF: &str = "sandhill.elf";
+/// The compute guest without Sandhill, and its programs.
+const RIVALS: &str = "sandhill-rivals";
+const RIVAL_PROGRAMS: [&str; 3] = ["native-o2", "native-o3", "wasmi"];
 
 pub fn build() -> Result<(), Failure> {
-    for_chip(Step::cargo().arg("build"))
-        .arg("--config")
-        .arg(format!("target.{TARGET}.rustflags = {}", json!(remaps())))
-        .run()?;
-    let built = root().join("target").join(TARGET).join("firmware/sandhill-rp2350");
+    compile(PACKAGE)?;
+    let built = built(PACKAGE);
     let folder = artefacts().join("firmware");
     fs::create_dir_all(&folder).map_err(|source| Failure::File { path: folder.clone(), source })?;
     let elf = read(&built)?;
     write(&folder.join(ELF), &elf)?;
     let manifest = json!({
-        "name": "sandhill-rp2350",
+        "name": PACKAGE,
         "tools": { "rustc": first_line(Command::new("rustc").arg("--version")) },
         "artefacts": { ELF: { "bytes": elf.len(), "sha256": format!("{:x}", Sha256::digest(&elf)) } },
         "sections": sections(&built, &elf)?,
@@ -33,15 +34,43 @@ pub fn build() -> Result<(), Failure> {
     write(&folder.join("manifest.json"), format!("{manifest:#}\n").as_bytes())
 }
 
-/// Clippy, which the workspace's own run cannot do: the firmware compiles for its target only.
-pub fn lint() -> Result<(), Failure> {
-    for_chip(Step::new("cargo-clippy").args(["clippy", "--locked"])).args(["--", "-D", "warnings"]).run()
+/// What `compare` runs beside the firmware.
+pub fn build_rivals() -> Result<(), Failure> {
+    compile(RIVALS)?;
+    let folder = artefacts().join("rivals");
+    fs::create_dir_all(&folder).map_err(|source| Failure::File { path: folder.clone(), source })?;
+    for program in RIVAL_PROGRAMS {
+        write(&folder.join(program).with_extension("elf"), &read(&built(program))?)?;
+    }
+    Ok(())
 }
 
-/// The firmware, its target and its profile.
-fn for_chip(cargo: Step) -> Step {
+/// Clippy, which the workspace's own run cannot do: these compile for the chip only.
+pub fn lint() -> Result<(), Failure> {
+    for package in [PACKAGE, RIVALS] {
+        for_chip(Step::new("cargo-clippy").args(["clippy", "--locked"]), package)
+            .args(["--", "-D", "warnings"])
+            .run()?;
+    }
+    Ok(())
+}
+
+fn compile(package: &str) -> Result<(), Failure> {
+    for_chip(Step::cargo().arg("build"), package)
+        .arg("--config")
+        .arg(format!("target.{TARGET}.rustflags = {}", json!(remaps())))
+        .run()
+}
+
+/// Where the compiler leaves a program.
+fn built(program: &str) -> PathBuf {
+    root().join("target").join(TARGET).join("firmware").join(program)
+}
+
+/// A package, its target and its profile.
+fn for_chip(cargo: Step, package: &str) -> Step {
     cargo
-        .args(["--quiet", "--package", "sandhill-rp2350", "--profile", "firmware", "--target", TARGET])
+        .args(["--quiet", "--package", package, "--profile", "firmware", "--target", TARGET])
         // Neither Debian nor every rustup mirror has the target's core and alloc, so they are built here from rust-src;
         // that also makes them part of what the firmware's hash vouches for.
         .env("RUSTC_BOOTSTRAP", "1")

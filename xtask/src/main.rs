@@ -31,6 +31,12 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Build all and print what a guest that computes costs here, as native code and in another interpreter; arguments
+    /// go to `compare`
+    Compare {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// Build all and run all tests; arguments go to `cargo test`
     Test {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -59,6 +65,11 @@ fn dispatch(verb: Verb) -> Result<(), Failure> {
             build::all()?;
             // `hil` has its own exit codes, which ./x hands on.
             Step::new(run::tool("hil")).arg("run").args(args).run()
+        }
+        Verb::Compare { args } => {
+            build::all()?;
+            build::rivals()?;
+            Step::new(run::tool("compare")).args(args).run()
         }
         Verb::Test { args } => test::all(&args),
         Verb::Lint => test::lint(),

@@ -1,0 +1,62 @@
+//! Compiles the compute guest's C for the chip itself, once per optimisation level, and hands the linker its scripts.
+//!
+//! This is the one place outside `guests/` that knows a guest's source: the native program is the guest.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const GUEST: &str = "../../guests/compute/c";
+const FIRMWARE: &str = "../rp2350";
+
+/// `-mcpu` and float ABI are those of rustc's target; the language and the warnings are those of the guest's Makefile.
+const FLAGS: &[&str] = &[
+    "--target=thumbv8m.main-none-eabihf",
+    "-mcpu=cortex-m33",
+    "-std=c23",
+    "-ffreestanding",
+    "-ffunction-sections",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+];
+
+fn main() {
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("Cargo sets OUT_DIR"));
+    // One memory map: what is compared lies where the firmware lies, and the module where a guest lies.
+    std::fs::copy(Path::new(FIRMWARE).join("memory.x"), out.join("memory.x")).expect("OUT_DIR is writable");
+    println!("cargo:rerun-if-changed={FIRMWARE}/memory.x");
+    println!("cargo:rerun-if-changed={GUEST}");
+    println!("cargo:rerun-if-env-changed=CLANG_FOR_CHIP");
+    if env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("none") {
+        return;
+    }
+    println!("cargo:rustc-link-search={}", out.display());
+    for argument in ["-Tlink.x", "--nmagic"] {
+        println!("cargo:rustc-link-arg-bins={argument}");
+    }
+    // Not wasi-sdk's: that one compiles for WebAssembly alone.
+    let clang = env::var_os("CLANG_FOR_CHIP").unwrap_or("clang-22".into());
+    for (program, level) in [("native-o2", "-O2"), ("native-o3", "-O3")] {
+        for unit in ["compute", "mix"] {
+            let object = out.join(format!("{unit}{level}.o"));
+            let status = Command::new(&clang)
+                .args(FLAGS)
+                .arg(level)
+                .arg("-c")
+                .arg(Path::new(GUEST).join(unit).with_extension("c"))
+                .arg("-o")
+                .arg(&object)
+                .status();
+            match status {
+                Ok(status) if status.success() => {}
+                Ok(_) => panic!("{} could not compile {unit}.c for the chip", clang.display()),
+                Err(error) => panic!(
+                    "cannot run {}: {error}. Install clang 22, or set CLANG_FOR_CHIP to a clang that compiles for Arm",
+                    clang.display()
+                ),
+            }
+            println!("cargo:rustc-link-arg-bin={program}={}", object.display());
+        }
+    }
+}
