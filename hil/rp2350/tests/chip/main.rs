@@ -7,3 +7,4 @@ mod flash;
 mod peripherals;
 mod pins;
 mod pwm;
+mod watchdog;

@@ -1,4 +1,4 @@
-//! Clocks, timers, UART, pins, watchdog and the second core, through registers and what comes out of the chip.
+//! Clocks, timers, UART and the second core, through registers and what comes out of the chip.
 
 use crate::common::*;
 use rp2350_model::{AccessSize, DapFault, Rp2350, What};
@@ -306,33 +306,6 @@ fn a_uart_receives_bytes_one_frame_after_the_other() {
     let mut port = chip.debug();
     assert_eq!(read(&mut port, UART0 + 0x3c) & 0x450, 0x450, "overrun, timeout and level");
     assert_eq!(read(&mut port, UART0 + 0x18) & 0x40, 0x40, "RXFF");
-}
-
-#[test]
-fn the_watchdog_resets_the_chip_and_remembers() {
-    let mut chip = ready(&image(&IDLE, &[]));
-    let mut port = chip.debug();
-    output(&mut port, 25);
-    write(&mut port, SIO + 0x18, 1 << 25);
-    write(&mut port, 0x4001_8008, 0x01ff_fff3);
-    write(&mut port, 0x400d_800c, 0xcafe);
-    write(&mut port, 0x400d_8004, 1_000);
-    write(&mut port, 0x400d_8000, 1 << 30);
-    run_for_micros(&mut chip, 998);
-    assert!(chip.level(rp2350_model::Line::Pin(25)));
-    write(&mut chip.debug(), 0x400d_8004, 1_000);
-    run_for_micros(&mut chip, 998);
-    assert!(chip.level(rp2350_model::Line::Pin(25)), "it was fed");
-    run_for_micros(&mut chip, 3);
-    assert!(!chip.level(rp2350_model::Line::Pin(25)), "the pin floats");
-    let mut port = chip.debug();
-    assert_eq!(read(&mut port, 0x400d_8008), 1, "REASON: the timer");
-    assert_eq!(read(&mut port, 0x400d_800c), 0xcafe);
-    assert_eq!(read(&mut port, 0x4002_0000), 0x1fff_ffff, "everything is held in reset again");
-    run_for_micros(&mut chip, 5_000);
-    let mut port = chip.debug();
-    halt(&mut port);
-    assert!(get_reg(&mut port, 15) >= CODE, "the image was booted again");
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod exceptions;
 mod faults;
 mod instructions;
 mod robustness;
+mod threads;
 mod time;
 
 use super::nvic::Nvic;
