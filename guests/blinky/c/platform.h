@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #define PLATFORM_IMPORT(interface, function) \
-    __attribute__((import_module("embedded:platform/" interface "@0.1.0"), import_name(function)))
+    __attribute__((import_module("embedded:platform/" interface "@0.2.0"), import_name(function)))
 
 // Drives the pin (a GPIO number) to 3.3 V or to ground. A pin that does not exist, or belongs to the host, traps.
 PLATFORM_IMPORT("gpio", "set-high") void gpio_set_high(uint32_t pin);

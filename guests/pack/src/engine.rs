@@ -1,4 +1,4 @@
-//! Component → `.cwasm`: Pulley bytecode in the ELF container that Wasmtime maps and runs.
+//! Program module → `.cwasm`: Pulley bytecode in the ELF container that Wasmtime maps and runs.
 //!
 //! The settings here are one half of a pair; the other is in `host/runtime`. Wasmtime writes them into the image and
 //! refuses one whose settings differ from the host's, so a drift is an error message and never a wrong program.
@@ -14,8 +14,12 @@ const TARGET: &str = "pulley32";
 /// Starts with the major version of Wasmtime as text: what Wasmtime compares first.
 const ENGINE_SECTION: &[u8] = b".wasmtime.engine";
 
-/// What LLVM and Zig emit by default, and what the component model needs. Everything else is off, so that it costs the
-/// device nothing and does not depend on which Cargo features another crate of the build turned on.
+/// The host ends a guest by closing its code with the MPU, whose regions come in granules of this many bytes
+/// (Armv8-M Architecture Reference Manual, MPU_RBAR and MPU_RLAR).
+const MPU_GRANULE: u64 = 32;
+
+/// What LLVM and Zig emit by default. Everything else is off, so that it costs the device nothing and does not depend
+/// on which Cargo features another crate of the build turned on.
 const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
     .union(WasmFeatures::FLOATS)
     .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
@@ -23,8 +27,7 @@ const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
     .union(WasmFeatures::MULTI_VALUE)
     .union(WasmFeatures::BULK_MEMORY)
     .union(WasmFeatures::REFERENCE_TYPES)
-    .union(WasmFeatures::CUSTOM_PAGE_SIZES)
-    .union(WasmFeatures::COMPONENT_MODEL);
+    .union(WasmFeatures::CUSTOM_PAGE_SIZES);
 
 fn config() -> wasmtime::Result<Config> {
     let mut config = Config::new();
@@ -35,34 +38,49 @@ fn config() -> wasmtime::Result<Config> {
     // No virtual memory on the device: a memory is as large as it is, and every access is checked by an instruction.
     config.memory_reservation(0).memory_guard_size(0).memory_reservation_for_growth(0);
     config.signals_based_traps(false).memory_init_cow(false);
-    // Traps need the trap section only; an address map serves backtraces, which the device does not take.
+    // Where a guest trapped is told as an offset in core.wasm, which the address map gives; a backtrace the device does
+    // not take.
+    config.generate_address_map(true);
     config.wasm_backtrace_max_frames(None).wasm_backtrace_details(WasmBacktraceDetails::Disable);
-    config.generate_address_map(false).native_unwind_info(false);
+    config.native_unwind_info(false);
     config.concurrency_support(false);
     Ok(config)
 }
 
-/// Compiles the component and strips the result.
+/// Compiles the module, strips the result and gives its code granules of its own.
 ///
 /// # Errors
-/// [`Error::Compile`]: Wasmtime refused it. [`Error::Cwasm`]: the result could not be stripped.
-pub fn precompile(component: &[u8]) -> Result<Vec<u8>> {
-    let compile = || Engine::new(&config()?)?.precompile_component(component);
+/// [`Error::Compile`]: Wasmtime refused it. [`Error::Cwasm`]: the result could not be rewritten.
+pub fn precompile(module: &[u8]) -> Result<Vec<u8>> {
+    let compile = || Engine::new(&config()?)?.precompile_module(module);
     let cwasm = compile().map_err(|error| Error::Compile { reason: format!("{error:#}") })?;
-    strip(&cwasm)
+    rewrite(&cwasm, |elf| {
+        strip(elf);
+        align_code(elf)
+    })
 }
 
 /// Drops the symbol table, which serves native debuggers only: a quarter of a small image.
-fn strip(cwasm: &[u8]) -> Result<Vec<u8>> {
-    rewrite(cwasm, |elf| {
-        for symbol in &mut elf.symbols {
-            symbol.delete = true;
-        }
-        for section in &mut elf.sections {
-            section.delete = [&b".symtab"[..], b".strtab"].contains(&section.name.as_slice());
-        }
-        Ok(())
-    })
+fn strip(elf: &mut Builder<'_>) {
+    for symbol in &mut elf.symbols {
+        symbol.delete = true;
+    }
+    for section in &mut elf.sections {
+        section.delete = [&b".symtab"[..], b".strtab"].contains(&section.name.as_slice());
+    }
+}
+
+/// Puts `.text` on a granule's boundary, and what follows it on the next. Sections are written in their order here.
+fn align_code(elf: &mut Builder<'_>) -> Result<()> {
+    let mut sections = elf.sections.iter_mut().filter(|section| !section.delete);
+    let code = sections.find(|section| section.name.as_slice() == b".text");
+    let (Some(code), Some(next)) = (code, sections.next()) else {
+        return Err(Error::Cwasm { reason: "no .text section, or nothing after it".into() });
+    };
+    for section in [code, next] {
+        section.sh_addralign = section.sh_addralign.max(MPU_GRANULE);
+    }
+    Ok(())
 }
 
 /// The image as another major version of Wasmtime would have marked it. For tests: a host must refuse it before it

@@ -23,7 +23,7 @@ pub enum Error {
     #[error("{} has no Cargo.toml, Makefile or build.zig: not known how to build it", path.display())]
     UnknownLanguage { path: PathBuf },
 
-    #[error("{name} is not a name for a folder: use letters, digits, - and _")]
+    #[error("{name} is not a name for a guest: use 1 to 31 letters, digits, - and _")]
     BadName { name: String },
 
     #[error("{guest} needs {tool}, which is not here: run ./x setup{}", hint.map(|hint| format!(" ({hint})")).unwrap_or_default())]
@@ -53,18 +53,27 @@ pub enum Error {
     #[error("it does not fit the world {world}: {reason}")]
     NotTheWorld { world: String, reason: String },
 
-    #[error(
-        "its linear memory takes {bytes} bytes, more than the {budget} that a guest may have. \
-         Link with a small stack and pages of one byte (wasm-ld: -z stack-size=1024 --page-size=1), or raise --memory-budget"
-    )]
-    MemoryOverBudget { bytes: u64, budget: u64 },
+    #[error("it cannot be lowered to a core module for the device: {what}; {instead}")]
+    CannotLower { what: String, instead: &'static str },
 
     #[error(
-        "its linear memory may grow {}, but a guest may have {budget} bytes. \
-         Give the memory a maximum (wasm-ld: --no-growable-memory, or --max-memory)",
-        maximum.map(|bytes| format!("to {bytes} bytes")).unwrap_or("without limit".into())
+        "its linear memory takes {bytes} bytes, more than the {budget} of its policy. \
+         Link with a small stack and pages of one byte (wasm-ld: -z stack-size=1024 --page-size=1), \
+         or raise memory-bytes in policy.toml"
     )]
-    MemoryGrows { maximum: Option<u64>, budget: u64 },
+    MemoryOverBudget { bytes: u64, budget: u32 },
+
+    #[error(
+        "its tables have {elements} elements, more than the {budget} of its policy. \
+         Call fewer functions through pointers, or raise table-elements in policy.toml"
+    )]
+    TableOverBudget { elements: u64, budget: u32 },
+
+    #[error("{}: {reason}", path.display())]
+    Policy { path: PathBuf, reason: String },
+
+    #[error("its policy is inconsistent: {reason}")]
+    BadPolicy { reason: String },
 
     #[error("Wasmtime does not compile it: {reason}")]
     Compile { reason: String },

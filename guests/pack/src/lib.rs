@@ -1,7 +1,8 @@
-//! Source → core module → component → Pulley `.cwasm` → flash image.
+//! Source → core module → component, checked against its world → its program module as Pulley `.cwasm` → flash image.
 //!
 //! The one place that knows the compile settings. It promises that the same input gives the same bytes, in any folder,
-//! and that what it writes imports nothing but its world and keeps within its memory budget. Building sources it leaves
+//! that what it writes imports nothing but its world and starts within the memory of its policy, and that the component
+//! and the flash image are the same program. Building sources it leaves
 //! to each language's own tools; signatures come with signed updates.
 
 mod component;
@@ -11,6 +12,8 @@ pub mod fixtures;
 mod image;
 mod manifest;
 mod memory;
+mod policy;
+mod program;
 pub mod source;
 mod world;
 
@@ -20,10 +23,11 @@ use std::path::Path;
 
 pub use error::{Error, Result};
 use manifest::{Artefact, Manifest};
+pub use policy::{Policy, PolicyFile};
 use world::World;
 
-/// Linear memory that a guest may have unless the caller says otherwise, in bytes.
-pub const MEMORY_BUDGET: u64 = 4096;
+/// A name goes into the image and on the host's console.
+const NAME_MAX: usize = 31;
 
 /// What a guest is called and what it is made of.
 pub struct Guest {
@@ -31,8 +35,10 @@ pub struct Guest {
     pub name: String,
     pub program: String,
     pub language: String,
-    /// The world's short name: `blinky`.
+    /// The world's short name: `blinky`, or with a version: `blinky@0.1.0`.
     pub world: String,
+    /// What it may use. Without one it may do next to nothing.
+    pub policy: Option<Policy>,
     /// Tool → version, of those that made the input.
     pub tools: BTreeMap<String, String>,
 }
@@ -52,12 +58,20 @@ impl Package {
     /// Takes a core module or a component, binary or text, through all stages.
     ///
     /// # Errors
-    /// Those of [`Error`] that say what about the input a guest may not be.
-    pub fn new(guest: Guest, input: &[u8], memory_budget: u64) -> Result<Self> {
+    /// [`Error::BadName`], [`Error::UnknownWorld`], [`Error::BadPolicy`], and those of [`Error`] that say what about the
+    /// input a guest may not be.
+    pub fn new(guest: Guest, input: &[u8]) -> Result<Self> {
+        let name = &guest.name;
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if !(1..=NAME_MAX).contains(&name.len()) || !name.chars().all(is_name) {
+            return Err(Error::BadName { name: name.clone() });
+        }
         let world = World::find(&guest.world)?;
-        let made = component::componentise(input, &world, memory_budget)?;
-        let cwasm = engine::precompile(&made.component)?;
-        let image = image::wrap(&cwasm);
+        let limits = guest.policy.clone().unwrap_or_default();
+        let made = component::componentise(input, &world, &limits)?;
+        let cwasm = engine::precompile(&made.core)?;
+        let policy = guest.policy.as_ref().map(Policy::to_tlv).transpose()?;
+        let image = image::wrap(&cwasm, name, policy.as_deref());
         Ok(Self {
             guest,
             world: world.name,
@@ -72,12 +86,9 @@ impl Package {
     /// Writes the stages and their manifest to `folder/<name>/`.
     ///
     /// # Errors
-    /// [`Error::Write`], [`Error::BadName`].
+    /// [`Error::Write`].
     pub fn write(&self, folder: &Path) -> Result<()> {
         let name = &self.guest.name;
-        if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
-            return Err(Error::BadName { name: name.clone() });
-        }
         let folder = folder.join(name);
         fs::create_dir_all(&folder).map_err(|source| Error::Write { path: folder.clone(), source })?;
         let stages = [
@@ -96,6 +107,7 @@ impl Package {
             world: self.world.clone(),
             tools,
             memory_bytes: self.memory_bytes,
+            policy: self.guest.policy.clone(),
             artefacts: stages.iter().map(|(file, content)| ((*file).to_owned(), Artefact::of(content))).collect(),
         };
         for (file, content) in stages {

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use guest_pack::fixtures::{self, Fixture};
-use guest_pack::{Error, Guest, MEMORY_BUDGET, Package, Result, read, source};
+use guest_pack::{Error, Guest, Package, PolicyFile, Result, read, source};
 
 /// Makes flash images of WebAssembly guests.
 #[derive(Parser)]
@@ -24,7 +24,7 @@ enum Verb {
         /// For example blinky-rust; all if none is named
         names: Vec<String>,
         /// Instead, pack guests/fixtures, the guests that misbehave on purpose, into OUT/<fixture>/
-        #[arg(long, conflicts_with_all = ["names", "memory_budget"])]
+        #[arg(long, conflicts_with = "names")]
         fixtures: bool,
         /// Default: target/artefacts/guests in the repository, or target/artefacts/fixtures
         #[arg(long)]
@@ -32,33 +32,30 @@ enum Verb {
         /// The repository; default: the one around the current folder
         #[arg(long)]
         root: Option<PathBuf>,
-        /// Bytes of linear memory that a guest may have
-        #[arg(long, default_value_t = MEMORY_BUDGET)]
-        memory_budget: u64,
     },
     /// Pack a core module or a component of your own into OUT/NAME/
     Image {
         /// .wasm or .wat
         file: PathBuf,
-        /// A world of embedded:platform
-        #[arg(long)]
-        world: String,
         /// What to call it
         #[arg(long)]
         name: String,
+        /// What it may use: a policy.toml as those in guests/. Without one it may wait, and nothing else
+        #[arg(long)]
+        policy: Option<PathBuf>,
+        /// A world of embedded:platform; default: the policy's, or else the one called NAME
+        #[arg(long)]
+        world: Option<String>,
         #[arg(long)]
         out: PathBuf,
-        /// Bytes of linear memory that it may have
-        #[arg(long, default_value_t = MEMORY_BUDGET)]
-        memory_budget: u64,
     },
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().verb {
         Verb::Build { fixtures: true, out, root, .. } => pack_fixtures(out, root),
-        Verb::Build { names, out, root, memory_budget, .. } => build(&names, out, root, memory_budget),
-        Verb::Image { file, world, name, out, memory_budget } => image(&file, world, &name, &out, memory_budget),
+        Verb::Build { names, out, root, .. } => build(&names, out, root),
+        Verb::Image { file, name, policy, world, out } => image(&file, name, policy, world, &out),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -69,29 +66,31 @@ fn main() -> ExitCode {
     }
 }
 
-fn build(names: &[String], out: Option<PathBuf>, root: Option<PathBuf>, memory_budget: u64) -> Result<()> {
+fn build(names: &[String], out: Option<PathBuf>, root: Option<PathBuf>) -> Result<()> {
     let root = repository(root)?;
     let out = out.unwrap_or_else(|| root.join("target/artefacts/guests"));
     for source in source::select(&root, names)? {
         eprintln!("guest-pack: building {}", source.name);
         let (guest, module) = source.build(&root)?;
-        let package = Package::new(guest, &module, memory_budget).map_err(|error| error.of(&source.name))?;
+        let package = Package::new(guest, &module).map_err(|error| error.of(&source.name))?;
         package.write(&out)?;
         println!("{}", package.summary());
     }
     Ok(())
 }
 
-fn image(file: &Path, world: String, name: &str, out: &Path, memory_budget: u64) -> Result<()> {
+fn image(file: &Path, name: String, policy: Option<PathBuf>, world: Option<String>, out: &Path) -> Result<()> {
+    let policy = policy.as_deref().map(PolicyFile::read).transpose()?;
+    let (policys_world, policy) = policy.map_or((None, None), |file| (file.world, Some(file.policy)));
     let guest = Guest {
-        name: name.to_owned(),
-        program: name.to_owned(),
+        world: world.or(policys_world).unwrap_or_else(|| name.clone()),
+        program: name.clone(),
+        name,
         language: file.extension().unwrap_or("wasm".as_ref()).to_string_lossy().into_owned(),
-        world,
         tools: BTreeMap::new(),
+        policy,
     };
-    let package =
-        Package::new(guest, &read(file)?, memory_budget).map_err(|error| error.of(&file.display().to_string()))?;
+    let package = Package::new(guest, &read(file)?).map_err(|error| error.of(&file.display().to_string()))?;
     package.write(out)?;
     println!("{}", package.summary());
     Ok(())

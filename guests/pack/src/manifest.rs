@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use crate::Policy;
+
 /// Versions of the crates that decide the bytes; a test compares them with `Cargo.lock`.
 pub const WASMTIME: &str = "48.0.8";
 pub const WIT_COMPONENT: &str = "0.254.2";
@@ -20,6 +22,9 @@ pub struct Manifest {
     pub tools: BTreeMap<String, String>,
     /// Linear memory.
     pub memory_bytes: u64,
+    /// With every key; none for an image without a policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Policy>,
     /// File name → size and hash.
     pub artefacts: BTreeMap<String, Artefact>,
 }

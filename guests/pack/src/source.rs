@@ -1,14 +1,14 @@
 //! Source → core module, by each language's own tools, as a user would call them in the guest's folder.
 //!
 //! A guest is a folder `guests/<program>/<language>`; what is in it tells how to build it. Its world is the one with the
-//! program's name. Nothing is written beside the sources but bindings that a toolchain insists on keeping there.
+//! program's name, unless `guests/<program>/policy.toml` names another. Nothing is written beside the sources but bindings that a toolchain insists on keeping there.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, fs};
 
-use crate::{Error, Guest, Result, read};
+use crate::{Error, Guest, PolicyFile, Result, read};
 
 /// A guest in source form.
 pub struct Source {
@@ -117,11 +117,15 @@ impl Source {
         if !output.is_file() {
             return Err(Error::NoOutput { guest: self.name.clone(), command: shown, path: output });
         }
+        let policy = self.folder.with_file_name("policy.toml");
+        let policy = policy.is_file().then(|| PolicyFile::read(&policy)).transpose()?;
+        let (world, policy) = policy.map_or((None, None), |file| (file.world, Some(file.policy)));
         let guest = Guest {
             name: self.name.clone(),
             program: self.program.clone(),
             language: self.language.clone(),
-            world: self.program.clone(),
+            world: world.unwrap_or_else(|| self.program.clone()),
+            policy,
             tools,
         };
         Ok((guest, read(&output)?))

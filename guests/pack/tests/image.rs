@@ -57,7 +57,7 @@ fn the_manifest_tells_what_is_in_the_folder() {
     succeeds(&mut image(&fixture("blinky-400ms.wat"), folder.path()));
     let guest = folder.path().join("guest");
     let manifest = manifest(&guest);
-    assert_eq!(manifest["world"], "embedded:platform/blinky@0.1.0");
+    assert_eq!(manifest["world"], "embedded:platform/blinky@0.2.0");
     assert_eq!(manifest["language"], "wat");
     let artefacts = manifest["artefacts"].as_object().unwrap();
     assert_eq!(
@@ -135,7 +135,7 @@ fn a_foreign_import_is_refused_by_name() {
     let message = refuses(&mut image(&fixture("foreign-import.wat"), Path::new("unused")));
     assert!(message.contains("proc_exit of wasi_snapshot_preview1"), "{message}");
     assert!(
-        message.contains("embedded:platform/gpio@0.1.0 (set-high, set-low)"),
+        message.contains("embedded:platform/gpio@0.2.0 (is-high, set-high, set-low, toggle)"),
         "says what there is instead: {message}"
     );
 }
@@ -149,14 +149,14 @@ fn a_foreign_import_of_a_component_is_refused_by_name() {
 
 #[test]
 fn a_function_that_the_interface_lacks_is_refused() {
-    let toggle = r#"(import "embedded:platform/gpio@0.1.0" "toggle" (func (param i32)))"#;
+    let toggle = r#"(import "embedded:platform/gpio@0.2.0" "toggle" (func (param i32)))"#;
     let message = refused(module(toggle).as_bytes());
-    assert!(message.contains("toggle of embedded:platform/gpio@0.1.0"), "{message}");
+    assert!(message.contains("toggle of embedded:platform/gpio@0.2.0"), "{message}");
 }
 
 #[test]
 fn another_signature_is_refused() {
-    let wide = r#"(import "embedded:platform/gpio@0.1.0" "set-high" (func (param i64)))"#;
+    let wide = r#"(import "embedded:platform/gpio@0.2.0" "set-high" (func (param i64)))"#;
     let message = refused(module(wide).as_bytes());
     assert!(message.contains("does not fit the world") && message.contains("set-high"), "{message}");
 }

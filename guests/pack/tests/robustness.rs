@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use guest_pack::{Guest, MEMORY_BUDGET, Package};
+use guest_pack::{Guest, Package};
 
 /// Enough that every section of the module is hit many times over.
 const MUTATIONS: usize = 1000;
@@ -27,15 +27,16 @@ fn pack(input: &[u8]) -> guest_pack::Result<Package> {
         language: "wasm".into(),
         world: "blinky".into(),
         tools: BTreeMap::new(),
+        policy: None,
     };
-    Package::new(guest, input, MEMORY_BUDGET)
+    Package::new(guest, input)
 }
 
 #[test]
 fn mutated_guests_are_packed_or_refused() {
     let module = r#"(module
-        (import "embedded:platform/gpio@0.1.0" "set-high" (func $set-high (param i32)))
-        (import "embedded:platform/timing@0.1.0" "delay-ms" (func $delay-ms (param i32)))
+        (import "embedded:platform/gpio@0.2.0" "set-high" (func $set-high (param i32)))
+        (import "embedded:platform/timing@0.2.0" "delay-ms" (func $delay-ms (param i32)))
         (memory 1 1) (global (export "__heap_base") i32 (i32.const 1040)) (data (i32.const 16) "data")
         (func (export "run") (call $set-high (i32.load (i32.const 16))) (call $delay-ms (i32.const 500))))"#;
     let module = wat::parse_str(module).unwrap();

@@ -1,4 +1,5 @@
-//! The image format of MCUboot, as far as guests use it: a header, the payload, and a list of TLVs that vouches for both.
+//! The image format of MCUboot, as far as guests use it: a header, the payload, a protected list of TLVs that says who the
+//! guest is and what it may use, and a list of TLVs that vouches for all three.
 //!
 //! An image is taken whole or not at all: magic, every length and the SHA-256 have to be right, and what this reader
 //! does not know is refused instead of skipped over.
@@ -12,9 +13,14 @@ const HEADER_BYTES: usize = 32;
 /// An erased flash cell.
 const ERASED: u8 = 0xff;
 
+const TLV_PROTECTED_INFO_MAGIC: u16 = 0x6908;
 const TLV_INFO_MAGIC: u16 = 0x6907;
 const TLV_INFO_BYTES: usize = 4;
 const TLV_HEADER_BYTES: usize = 4;
+/// Of the range that MCUboot leaves to vendors: `docs/interfaces.md`, "Guest image".
+const TLV_POLICY: u16 = 0x00a0;
+const TLV_NAME: u16 = 0x00a1;
+const NAME_BYTES_MAX: usize = 31;
 /// `IMAGE_TLV_SHA256`.
 const TLV_SHA256: u16 = 0x10;
 const SHA256_BYTES: usize = 32;
@@ -46,6 +52,8 @@ pub enum Error {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Image<'a> {
     payload: &'a [u8],
+    policy: Option<&'a [u8]>,
+    name: &'a str,
     bytes: usize,
 }
 
@@ -64,12 +72,10 @@ impl<'a> Image<'a> {
             return Err(Error::NotAnImage { found: magic });
         }
         let header_bytes = usize::from(u16_at(header, 8));
+        let protected_bytes = usize::from(u16_at(header, 10));
         let payload_bytes = usize::try_from(u32_at(header, 12)).unwrap_or(usize::MAX);
         if header_bytes < HEADER_BYTES {
             return Err(Error::Damaged { what: "header size" });
-        }
-        if u16_at(header, 10) != 0 {
-            return Err(Error::Unsupported { what: "protected TLVs" });
         }
         if u32_at(header, 16) != 0 {
             return Err(Error::Unsupported { what: "flags" });
@@ -77,27 +83,43 @@ impl<'a> Image<'a> {
         if u32_at(header, 4) != 0 {
             return Err(Error::Unsupported { what: "load address" });
         }
-        let payload = part(slot, header_bytes, payload_bytes)?;
-        let hashed_bytes = header_bytes + payload_bytes;
-
-        let info = part(slot, hashed_bytes, TLV_INFO_BYTES)?;
-        if u16_at(info, 0) != TLV_INFO_MAGIC {
-            return Err(Error::Damaged { what: "TLV magic" });
+        if protected_bytes == 0 {
+            return Err(Error::Unsupported { what: "no protected TLVs, which name the guest" });
         }
-        let tlv_bytes = usize::from(u16_at(info, 2));
-        let tlvs =
-            part(slot, hashed_bytes, tlv_bytes)?.get(TLV_INFO_BYTES..).ok_or(Error::Damaged { what: "TLV length" })?;
+        let payload = part(slot, header_bytes, payload_bytes)?;
+        let payload_end = header_bytes + payload_bytes;
+        let protected = area(slot, payload_end, TLV_PROTECTED_INFO_MAGIC)?;
+        if protected.len() + TLV_INFO_BYTES != protected_bytes {
+            return Err(Error::Damaged { what: "protected TLV size" });
+        }
+        let hashed_bytes = payload_end + protected_bytes;
+        let tlvs = area(slot, hashed_bytes, TLV_INFO_MAGIC)?;
+
         let expected = expected_hash(tlvs)?;
         if Sha256::digest(&slot[..hashed_bytes]).as_slice() != expected {
             return Err(Error::HashMismatch);
         }
-        Ok(Self { payload, bytes: hashed_bytes + tlv_bytes })
+        let (policy, name) = identity(protected)?;
+        Ok(Self { payload, policy, name, bytes: hashed_bytes + TLV_INFO_BYTES + tlvs.len() })
     }
 
-    /// What the image carries: a `.cwasm`. It starts on the alignment of the slot plus the header size.
+    /// What the image carries: a `.cwasm`, and up to three zeros. It starts on the alignment of the slot plus the header
+    /// size.
     #[must_use]
     pub fn payload(&self) -> &'a [u8] {
         self.payload
+    }
+
+    /// What the guest may use, as the image's maker encoded it; its content is not checked here.
+    #[must_use]
+    pub fn policy(&self) -> Option<&'a [u8]> {
+        self.policy
+    }
+
+    /// What the guest is called: 1 to 31 characters of ASCII, no spaces or controls.
+    #[must_use]
+    pub fn name(&self) -> &'a str {
+        self.name
     }
 
     /// Length of the whole image with header and TLVs, in bytes.
@@ -107,22 +129,79 @@ impl<'a> Image<'a> {
     }
 }
 
-/// The one SHA-256 in a list of TLVs that fills `tlvs` exactly.
-fn expected_hash(mut tlvs: &[u8]) -> Result<&[u8], Error> {
+/// The one SHA-256 in a list of TLVs.
+fn expected_hash(tlvs: &[u8]) -> Result<&[u8], Error> {
     let mut hash = None;
-    while !tlvs.is_empty() {
-        let damaged = Error::Damaged { what: "TLV list" };
-        let (header, rest) = tlvs.split_at_checked(TLV_HEADER_BYTES).ok_or(damaged)?;
-        let (value, rest) = rest.split_at_checked(usize::from(u16_at(header, 2))).ok_or(damaged)?;
-        if u16_at(header, 0) != TLV_SHA256 {
+    for tlv in (Tlvs { rest: tlvs }) {
+        let (kind, value) = tlv?;
+        if kind != TLV_SHA256 {
             return Err(Error::Unsupported { what: "unknown TLV" });
         }
         if value.len() != SHA256_BYTES || hash.replace(value).is_some() {
-            return Err(damaged);
+            return Err(Error::Damaged { what: "TLV list" });
         }
-        tlvs = rest;
     }
     hash.ok_or(Error::Damaged { what: "no SHA-256" })
+}
+
+/// Policy and name, from the protected TLVs.
+fn identity(tlvs: &[u8]) -> Result<(Option<&[u8]>, &str), Error> {
+    let (mut policy, mut name) = (None, None);
+    for tlv in (Tlvs { rest: tlvs }) {
+        let (kind, value) = tlv?;
+        let field = match kind {
+            TLV_POLICY => &mut policy,
+            TLV_NAME => &mut name,
+            _ => return Err(Error::Unsupported { what: "unknown protected TLV" }),
+        };
+        if field.replace(value).is_some() {
+            return Err(Error::Damaged { what: "protected TLV list" });
+        }
+    }
+    let name = name.ok_or(Error::Unsupported { what: "no name" })?;
+    let is_name = (1..=NAME_BYTES_MAX).contains(&name.len()) && name.iter().all(u8::is_ascii_graphic);
+    match core::str::from_utf8(name) {
+        Ok(name) if is_name => Ok((policy, name)),
+        _ => Err(Error::Unsupported { what: "a name that is not 1 to 31 characters of ASCII" }),
+    }
+}
+
+/// The TLVs of the area that starts at `start`, without its info.
+fn area(slot: &[u8], start: usize, magic: u16) -> Result<&[u8], Error> {
+    let info = part(slot, start, TLV_INFO_BYTES)?;
+    if u16_at(info, 0) != magic {
+        return Err(Error::Damaged { what: "TLV magic" });
+    }
+    part(slot, start, usize::from(u16_at(info, 2)))?.get(TLV_INFO_BYTES..).ok_or(Error::Damaged { what: "TLV length" })
+}
+
+/// Types and values of a list of TLVs that fills `rest` exactly; an error ends it.
+struct Tlvs<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Tlvs<'a> {
+    type Item = Result<(u16, &'a [u8]), Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let split = self.rest.split_at_checked(TLV_HEADER_BYTES).and_then(|(header, rest)| {
+            let (value, rest) = rest.split_at_checked(usize::from(u16_at(header, 2)))?;
+            Some((u16_at(header, 0), value, rest))
+        });
+        match split {
+            Some((kind, value, rest)) => {
+                self.rest = rest;
+                Some(Ok((kind, value)))
+            }
+            None => {
+                self.rest = &[];
+                Some(Err(Error::Damaged { what: "TLV list" }))
+            }
+        }
+    }
 }
 
 /// `length` bytes of `slot` from `start`.

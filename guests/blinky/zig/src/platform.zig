@@ -7,8 +7,8 @@
 /// Digital outputs. A pin that does not exist, or belongs to the host, traps.
 pub const gpio = struct {
     const import = struct {
-        extern "embedded:platform/gpio@0.1.0" fn @"set-high"(pin: u32) void;
-        extern "embedded:platform/gpio@0.1.0" fn @"set-low"(pin: u32) void;
+        extern "embedded:platform/gpio@0.2.0" fn @"set-high"(pin: u32) void;
+        extern "embedded:platform/gpio@0.2.0" fn @"set-low"(pin: u32) void;
     };
 
     /// Drives the pin (a GPIO number) to 3.3 V.
@@ -19,7 +19,7 @@ pub const gpio = struct {
 
 pub const timing = struct {
     const import = struct {
-        extern "embedded:platform/timing@0.1.0" fn @"delay-ms"(ms: u32) void;
+        extern "embedded:platform/timing@0.2.0" fn @"delay-ms"(ms: u32) void;
     };
 
     /// Suspends the guest. A loop of delays keeps its period, whatever its own instructions cost.
