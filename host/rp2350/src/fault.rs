@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use cortex_m::peripheral::SCB;
 use cortex_m_rt::{ExceptionFrame, exception};
 
-use crate::console;
+use crate::board::console;
 
 /// CFSR.STKOF: the stack pointer met its limit (Armv8-M reference manual, D1.2.48).
 const CFSR_STKOF: u32 = 1 << 20;

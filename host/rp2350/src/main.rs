@@ -9,23 +9,19 @@
 
 extern crate alloc;
 
+mod board;
 mod boot;
-mod clocks;
-mod console;
 mod engine_support;
 mod fault;
 mod heap;
 mod kernel;
-mod pico2;
 mod slot;
 mod stack;
 
-use defmt_rtt as _;
 use sandhill_runtime::{GuestState, Host, Limits, Outcome, VITALS_TEXT, Vitals, WASMTIME_VERSION};
 use sandhill_update::{Error, Image};
 
-use crate::console::report;
-use crate::pico2::Pico2;
+use crate::board::console::report;
 
 /// What this firmware knows of itself; a probe finds it by the symbol's name.
 #[unsafe(no_mangle)]
