@@ -70,7 +70,12 @@ pub trait Board: Send + 'static {
     fn first_edge(&mut self) {}
 
     /// A host call is about to return: the next `run_us` of the policy begin.
-    fn call_ends(&mut self) {}
+    ///
+    /// # Errors
+    /// [`Stop`] ends the guest, even one that never waits.
+    fn call_ends(&mut self) -> Result<(), Stop> {
+        Ok(())
+    }
 
     /// The guest trapped. The first thing that happens: outputs go to their safe levels now.
     fn failed(&mut self) {}

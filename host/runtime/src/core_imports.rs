@@ -6,18 +6,10 @@
 use alloc::vec::Vec;
 use core::mem::MaybeUninit;
 
-use wasmtime::{Caller, Error, Extern, ExternType, Func, FuncType, Memory, Module, Result, Store, ValRaw, ValType};
+use wasmtime::{Caller, Error, Extern, ExternType, Func, FuncType, Module, Result, Store, ValRaw, ValType};
 
-use crate::platform::Platform;
+use crate::platform::State;
 use crate::{Board, Violation};
-
-/// What the functions of the contract work on.
-pub(crate) struct CoreState<B> {
-    pub(crate) platform: Platform<B>,
-    /// The guest's memory, once it is there.
-    pub(crate) memory: Option<Memory>,
-    pub(crate) limiter: crate::limits::Limiter,
-}
 
 /// A function of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +89,7 @@ impl Import {
 ///
 /// # Errors
 /// It imports something that is not in the contract, or of another type.
-pub(crate) fn functions<B: Board>(store: &mut Store<CoreState<B>>, module: &Module) -> Result<Vec<Extern>> {
+pub(crate) fn functions<B: Board>(store: &mut Store<State<B>>, module: &Module) -> Result<Vec<Extern>> {
     let mut functions = Vec::with_capacity(module.imports().len());
     for wanted in module.imports() {
         let (interface, name) = (wanted.module(), wanted.name());
@@ -116,17 +108,11 @@ pub(crate) fn functions<B: Board>(store: &mut Store<CoreState<B>>, module: &Modu
 }
 
 /// One host call. `values` holds the arguments, then the result.
-fn call<B: Board>(
-    import: Import,
-    mut caller: Caller<'_, CoreState<B>>,
-    values: &mut [MaybeUninit<ValRaw>],
-) -> Result<()> {
+fn call<B: Board>(import: Import, mut caller: Caller<'_, State<B>>, values: &mut [MaybeUninit<ValRaw>]) -> Result<()> {
     match serve(import, &mut caller, values) {
         Ok(()) => Ok(()),
         Err(violation) => {
-            if violation != Violation::Stopped {
-                caller.data_mut().platform.fail();
-            }
+            caller.data_mut().platform.fail_by(violation);
             Err(Error::new(violation))
         }
     }
@@ -134,7 +120,7 @@ fn call<B: Board>(
 
 fn serve<B: Board>(
     import: Import,
-    caller: &mut Caller<'_, CoreState<B>>,
+    caller: &mut Caller<'_, State<B>>,
     values: &mut [MaybeUninit<ValRaw>],
 ) -> core::result::Result<(), Violation> {
     // SAFETY: Wasmtime has written as many arguments as the function's type has, and this reads none beyond.
@@ -189,12 +175,11 @@ fn serve<B: Board>(
     if let Some(result) = result {
         values[0].write(result);
     }
-    caller.data_mut().platform.leave();
-    Ok(())
+    caller.data_mut().platform.leave()
 }
 
 /// The guest's memory, empty if it has none, and the rest of its state.
-fn memory<'a, B: Board>(caller: &'a mut Caller<'_, CoreState<B>>) -> (&'a mut [u8], &'a mut CoreState<B>) {
+fn memory<'a, B: Board>(caller: &'a mut Caller<'_, State<B>>) -> (&'a mut [u8], &'a mut State<B>) {
     match caller.data().memory {
         Some(memory) => memory.data_and_store_mut(caller),
         None => (&mut [], caller.data_mut()),

@@ -41,3 +41,9 @@ pub(crate) fn engine_for(stack_bytes: usize, target: &str) -> wasmtime::Result<E
     config.target(target)?;
     Engine::new(&config)
 }
+
+/// An engine for this machine that counts operations, for a host that has no interrupt to end a guest with.
+#[cfg(feature = "component")]
+pub(crate) fn metered_engine(stack_bytes: usize) -> wasmtime::Result<Engine> {
+    Engine::new(config(stack_bytes).consume_fuel(true))
+}

@@ -6,17 +6,20 @@ use core::ptr::NonNull;
 
 use wasmtime::{Engine, Extern, Instance, Module, Result, Store, TypedFunc};
 
-use crate::core_imports::{self, CoreState};
+use crate::core_imports;
 use crate::engine::{self, WASMTIME_VERSION};
 use crate::limits::{self, Limiter};
-use crate::platform::Platform;
-use crate::program::Program;
-use crate::{Board, GuestState, GuestVitals, Outcome, Policy};
+use crate::platform::{Platform, State};
+use crate::program::{Code, Program};
+use crate::{Board, GuestState, GuestVitals, Outcome, Policy, Violation};
 
 /// One engine, for all guests.
 pub struct Host {
     engine: Engine,
     stack_bytes: usize,
+    /// Run time is counted by fuel.
+    #[cfg(feature = "component")]
+    metered: bool,
 }
 
 impl Host {
@@ -26,7 +29,7 @@ impl Host {
     /// # Errors
     /// Wasmtime cannot run here.
     pub fn new(stack_bytes: usize) -> Result<Self> {
-        Ok(Self { engine: engine::engine(stack_bytes)?, stack_bytes })
+        Ok(Self::of(engine::engine(stack_bytes)?, stack_bytes))
     }
 
     /// A host that compiles for, and runs, `target`: a Wasmtime triple such as `pulley64`.
@@ -35,7 +38,36 @@ impl Host {
     /// `target` is unknown or cannot run here.
     #[cfg(feature = "compile")]
     pub fn for_target(stack_bytes: usize, target: &str) -> Result<Self> {
-        Ok(Self { engine: engine::engine_for(stack_bytes, target)?, stack_bytes })
+        Ok(Self::of(engine::engine_for(stack_bytes, target)?, stack_bytes))
+    }
+
+    fn of(engine: Engine, stack_bytes: usize) -> Self {
+        Self {
+            engine,
+            stack_bytes,
+            #[cfg(feature = "component")]
+            metered: false,
+        }
+    }
+
+    /// A host for components, compiled for this machine. It bounds a guest's run time itself, by counting operations.
+    ///
+    /// # Errors
+    /// Wasmtime has no compiler for this machine.
+    #[cfg(feature = "component")]
+    pub fn for_components(stack_bytes: usize) -> Result<Self> {
+        Ok(Self { metered: true, ..Self::of(engine::metered_engine(stack_bytes)?, stack_bytes) })
+    }
+
+    /// Compiles a component, or its text, for this machine.
+    ///
+    /// # Errors
+    /// [`Outcome::Refused`]: not a component.
+    #[cfg(feature = "component")]
+    pub fn compile_component(&self, component: &[u8]) -> Result<Program, Outcome> {
+        wasmtime::component::Component::new(&self.engine, component)
+            .map(|component| Program { code: Code::Component(component) })
+            .map_err(|error| Outcome::refused(&error))
     }
 
     /// Takes a precompiled module where it lies, without a copy.
@@ -92,17 +124,22 @@ impl Host {
     ) -> Result<Guest<B>, Outcome> {
         vitals.pulley_stack.set_size(self.stack_bytes);
         vitals.memory.set(0);
-        let state = CoreState {
+        let counts = match program.code {
+            Code::Module(_) => limits::MODULE,
+            #[cfg(feature = "component")]
+            Code::Component(_) => limits::COMPONENT,
+        };
+        let state = State {
             platform: Platform::new(board, policy, vitals),
+            limiter: Limiter::new(&policy, counts, vitals),
             memory: None,
-            limiter: Limiter::new(&policy, limits::MODULE, vitals),
         };
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.limiter);
-        match connect(&mut store, program.module()) {
+        match self.connect(&mut store, program) {
             Ok(run) => Ok(Guest { store, run, name: name.into(), vitals }),
             Err(error) => {
-                let outcome = Outcome::not_started(&error, name);
+                let outcome = Outcome::not_started(&error, name, &policy);
                 if matches!(outcome, Outcome::Trapped(_)) {
                     store.data_mut().platform.fail();
                 }
@@ -111,18 +148,36 @@ impl Host {
             }
         }
     }
+
+    /// Instantiates the program: its `run`.
+    fn connect<B: Board>(&self, store: &mut Store<State<B>>, program: &Program) -> Result<Run> {
+        let run = match &program.code {
+            Code::Module(module) => {
+                let functions = core_imports::functions(store, module)?;
+                let instance = Instance::new(&mut *store, module, &functions)?;
+                store.data_mut().memory = instance.get_export(&mut *store, "memory").and_then(Extern::into_memory);
+                Run::Module(instance.get_typed_func(&mut *store, "run")?)
+            }
+            #[cfg(feature = "component")]
+            Code::Component(component) => {
+                if self.metered {
+                    store.set_fuel(crate::component::fuel(store.data().platform.policy().run_us))?;
+                }
+                let linker = crate::component::linker(&self.engine)?;
+                let instance = linker.instantiate(&mut *store, component)?;
+                Run::Component(instance.get_typed_func(&mut *store, "run")?)
+            }
+        };
+        store.data_mut().limiter.started();
+        Ok(run)
+    }
 }
 
-/// Instantiates the module: its `run`.
-fn connect<B: Board>(store: &mut Store<CoreState<B>>, module: &Module) -> Result<TypedFunc<(), ()>> {
-    let functions = core_imports::functions(store, module)?;
-    let instance = Instance::new(&mut *store, module, &functions)?;
-    let run = instance.get_typed_func(&mut *store, "run")?;
-    let memory = instance.get_export(&mut *store, "memory").and_then(Extern::into_memory);
-    let state = store.data_mut();
-    state.memory = memory;
-    state.limiter.started();
-    Ok(run)
+/// A guest's `run`.
+enum Run {
+    Module(TypedFunc<(), ()>),
+    #[cfg(feature = "component")]
+    Component(wasmtime::component::TypedFunc<(), ()>),
 }
 
 /// A guest that is ready to run.
@@ -130,8 +185,8 @@ fn connect<B: Board>(store: &mut Store<CoreState<B>>, module: &Module) -> Result
 /// Its `run` may be abandoned: its thread never runs again, and its stack is used for something else. Then the guest may
 /// be dropped, from any thread, and nothing else. See the argument at [`Guest::run`].
 pub struct Guest<B: Board> {
-    store: Store<CoreState<B>>,
-    run: TypedFunc<(), ()>,
+    store: Store<State<B>>,
+    run: Run,
     name: String,
     vitals: &'static GuestVitals,
 }
@@ -140,14 +195,20 @@ impl<B: Board> Guest<B> {
     /// Runs the guest to its end, which may never come.
     pub fn run(&mut self) -> Outcome {
         self.vitals.set_state(GuestState::Running);
-        let result = self.run.call(&mut self.store, ());
+        let result = match &self.run {
+            Run::Module(run) => run.call(&mut self.store, ()),
+            #[cfg(feature = "component")]
+            Run::Component(run) => run.call(&mut self.store, ()),
+        };
         let outcome = match result {
             Ok(()) => Outcome::Returned,
             Err(error) => {
-                if !error.is::<crate::Violation>() {
-                    self.store.data_mut().platform.fail();
+                let platform = &mut self.store.data_mut().platform;
+                // A violation has reported itself, or is no failure.
+                if !error.is::<Violation>() {
+                    platform.fail();
                 }
-                Outcome::ended(&error, &self.name)
+                Outcome::ended(&error, &self.name, platform.policy())
             }
         };
         self.vitals.ended(&outcome);

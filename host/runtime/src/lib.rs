@@ -10,6 +10,8 @@
 extern crate alloc;
 
 mod board;
+#[cfg(feature = "component")]
+mod component;
 mod core_imports;
 mod engine;
 mod guest;

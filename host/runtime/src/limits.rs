@@ -27,6 +27,10 @@ pub(crate) struct Counts {
 /// A core module's: itself and one memory, as the lowering promises. Toolchains make one table for function pointers.
 pub(crate) const MODULE: Counts = Counts { instances: 1, memories: 1, tables: 4 };
 
+/// A component's: its program, and the small modules that the encoding adds to pass calls on; these share one table.
+#[cfg(feature = "component")]
+pub(crate) const COMPONENT: Counts = Counts { instances: 8, memories: 1, tables: 5 };
+
 impl Limiter {
     pub(crate) fn new(policy: &Policy, counts: Counts, vitals: &'static GuestVitals) -> Self {
         Self {

@@ -6,6 +6,8 @@ use core::fmt;
 
 use wasmtime::WasmBacktrace;
 
+use crate::Policy;
+
 /// What a guest did that its policy or the contract forbids; it traps with this. Formatted with the guest's name by
 /// [`Violation::of`], and only after its pins are safe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,14 +162,14 @@ pub enum Outcome {
 
 impl Outcome {
     /// A guest that did not start, for the reason in `error`: its own start function may have ended it.
-    pub(crate) fn not_started(error: &wasmtime::Error, name: &str) -> Self {
+    pub(crate) fn not_started(error: &wasmtime::Error, name: &str, policy: &Policy) -> Self {
         match error.downcast_ref::<Violation>() {
-            None if error.is::<wasmtime::Trap>() => Self::ended(error, name),
+            None if error.is::<wasmtime::Trap>() => Self::ended(error, name, policy),
             None => Self::refused(error),
             Some(violation @ (Violation::TooMuchMemory { .. } | Violation::TooManyElements { .. })) => {
                 Self::Refused(violation.of(name).to_string())
             }
-            Some(_) => Self::ended(error, name),
+            Some(_) => Self::ended(error, name, policy),
         }
     }
 
@@ -177,11 +179,15 @@ impl Outcome {
     }
 
     /// A guest that was running, for the reason in `error`.
-    pub(crate) fn ended(error: &wasmtime::Error, name: &str) -> Self {
+    pub(crate) fn ended(error: &wasmtime::Error, name: &str, policy: &Policy) -> Self {
         let reason = match error.downcast_ref::<Violation>() {
             Some(Violation::Stopped) => return Self::Stopped,
             Some(violation) => violation.of(name).to_string(),
             None => match error.downcast_ref::<wasmtime::Trap>() {
+                // Only where fuel counts run time.
+                Some(wasmtime::Trap::OutOfFuel) => {
+                    Violation::RanTooLong { longest_us: policy.run_us }.of(name).to_string()
+                }
                 Some(trap) => trap.to_string(),
                 None => one_line(error),
             },

@@ -3,6 +3,9 @@
 //! A host call is [`Platform::enter`], the function, [`Platform::leave`]; the two ways in (`core_imports`, `component`) do no
 //! more than convert values. Nothing here formats or allocates.
 
+use wasmtime::Memory;
+
+use crate::limits::Limiter;
 use crate::policy::MAX_PWM_PERIOD_US;
 use crate::rate::Rate;
 use crate::{Board, GuestVitals, Pacer, Policy, Stop, Violation};
@@ -34,6 +37,14 @@ pub(crate) struct Platform<B> {
     failed: bool,
 }
 
+/// All that belongs to a guest's store.
+pub(crate) struct State<B> {
+    pub(crate) platform: Platform<B>,
+    pub(crate) limiter: Limiter,
+    /// A core module's memory, once it is there.
+    pub(crate) memory: Option<Memory>,
+}
+
 impl<B: Board> Platform<B> {
     pub(crate) fn new(board: B, policy: Policy, vitals: &'static GuestVitals) -> Self {
         Self {
@@ -51,11 +62,22 @@ impl<B: Board> Platform<B> {
         }
     }
 
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
     /// The guest trapped: pins first, once.
     pub(crate) fn fail(&mut self) {
         if !self.failed {
             self.failed = true;
             self.board.failed();
+        }
+    }
+
+    /// The guest's call ends in `violation`: a trap, unless the host has ended the guest.
+    pub(crate) fn fail_by(&mut self, violation: Violation) {
+        if violation != Violation::Stopped {
+            self.fail();
         }
     }
 
@@ -77,7 +99,7 @@ impl<B: Board> Platform<B> {
     }
 
     /// A host call ends well: books what it cost.
-    pub(crate) fn leave(&mut self) {
+    pub(crate) fn leave(&mut self) -> Result<()> {
         let now = self.board.cycles();
         let vitals = self.vitals;
         if let Some(returned_at) = self.returned_at.replace(now) {
@@ -90,7 +112,7 @@ impl<B: Board> Platform<B> {
             }
         }
         vitals.host_calls.count();
-        self.board.call_ends();
+        Ok(self.board.call_ends()?)
     }
 
     pub(crate) fn set_pin(&mut self, pin: u32, high: bool) -> Result<()> {

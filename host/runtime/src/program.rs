@@ -8,22 +8,33 @@ use crate::Place;
 
 /// A program that can be started, more than once.
 pub struct Program {
-    module: Module,
+    pub(crate) code: Code,
+}
+
+/// The two ways a program comes.
+pub(crate) enum Code {
+    Module(Module),
+    #[cfg(feature = "component")]
+    Component(wasmtime::component::Component),
 }
 
 impl Program {
     pub(crate) fn new(module: Module) -> Self {
-        Self { module }
+        Self { code: Code::Module(module) }
     }
 
-    pub(crate) fn module(&self) -> &Module {
-        &self.module
+    fn module(&self) -> Option<&Module> {
+        match &self.code {
+            Code::Module(module) => Some(module),
+            #[cfg(feature = "component")]
+            Code::Component(_) => None,
+        }
     }
 
-    /// Addresses of its code. Whoever makes them unreadable ends a guest that runs in them.
+    /// Addresses of its code; none of a component's. Whoever makes them unreadable ends a guest that runs in them.
     #[must_use]
     pub fn text(&self) -> Range<usize> {
-        let text = self.module.text().as_ptr_range();
+        let text = self.module().map(Module::text).unwrap_or_default().as_ptr_range();
         text.start as usize..text.end as usize
     }
 
@@ -31,11 +42,12 @@ impl Program {
     /// guest's own functions, for instance in a trampoline.
     #[must_use]
     pub fn locate(&self, pc: usize) -> Option<Place> {
+        let module = self.module()?;
         let at = pc.checked_sub(self.text().start)?;
         let function =
-            self.module.functions().find(|function| (function.offset..function.offset + function.len).contains(&at))?;
+            module.functions().find(|function| (function.offset..function.offset + function.len).contains(&at))?;
         // The entry in force is the last one at or before the address.
-        let before = self.module.address_map()?.take_while(|(from, _)| *from <= at);
+        let before = module.address_map()?.take_while(|(from, _)| *from <= at);
         let (_, offset) = before.last()?;
         Some(Place { function: function.index.as_u32(), offset: offset? })
     }
