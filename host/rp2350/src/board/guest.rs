@@ -270,8 +270,9 @@ impl Board for Pico2Guest {
     }
 
     #[inline]
-    fn call_ends(&mut self) {
+    fn call_ends(&mut self) -> Result<(), Stop> {
         kernel::call_ends();
+        Ok(())
     }
 
     fn failed(&mut self) {
