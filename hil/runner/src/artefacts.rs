@@ -5,6 +5,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    ops::Range,
     path::{Path, PathBuf},
 };
 
@@ -47,12 +48,13 @@ pub struct FirmwareManifest {
 #[derive(Clone, Debug)]
 pub struct Guest {
     pub manifest: GuestManifest,
-    /// What goes into the guest slot.
+    /// What goes into a guest slot.
     pub image: Vec<u8>,
 }
 
 #[derive(Debug)]
 pub struct Artefacts {
+    pub folder: PathBuf,
     pub firmware: Firmware,
     pub firmware_manifest: FirmwareManifest,
     /// In order of name.
@@ -84,23 +86,31 @@ impl Artefacts {
 
         let mut guests = Vec::new();
         for name in names.iter().filter(|name| only.is_empty() || only.contains(name)) {
-            let path = find(folder, &format!("guests/{name}/manifest.json"))?;
-            let manifest: GuestManifest = manifest(&path)?;
-            if manifest.name != *name {
-                let message =
-                    format!("it is the manifest of {:?}, not of the guest in whose folder it lies", manifest.name);
-                return Err(Error::Manifest { path, message });
-            }
-            let image_path = find(folder, &format!("guests/{name}/guest.img"))?;
-            let image = fs::read(&image_path).map_err(Error::file(&image_path))?;
-            let slot = firmware.slot.end - firmware.slot.start;
-            if image.len() as u64 > slot {
-                return Err(Error::ImageTooLarge { guest: name.clone(), bytes: image.len() as u64, slot });
-            }
-            guests.push(Guest { manifest, image });
+            guests.push(guest(folder, &format!("guests/{name}"), &firmware.slots[0])?);
         }
-        Ok(Self { firmware, firmware_manifest, guests })
+        Ok(Self { folder: folder.into(), firmware, firmware_manifest, guests })
     }
+
+    /// The guest in a folder below the artefacts, such as `fixtures/trap`, for slot 1.
+    pub fn beside(&self, relative: &str) -> Result<Guest, Error> {
+        guest(&self.folder, relative, &self.firmware.slots[1])
+    }
+}
+
+fn guest(folder: &Path, relative: &str, slot: &Range<u64>) -> Result<Guest, Error> {
+    let path = find(folder, &format!("{relative}/manifest.json"))?;
+    let manifest: GuestManifest = manifest(&path)?;
+    if Path::new(relative).file_name() != Some(manifest.name.as_ref()) {
+        let message = format!("it is the manifest of {:?}, not of the guest in whose folder it lies", manifest.name);
+        return Err(Error::Manifest { path, message });
+    }
+    let image_path = find(folder, &format!("{relative}/guest.img"))?;
+    let image = fs::read(&image_path).map_err(Error::file(&image_path))?;
+    let slot = slot.end - slot.start;
+    if image.len() as u64 > slot {
+        return Err(Error::ImageTooLarge { guest: manifest.name, bytes: image.len() as u64, slot });
+    }
+    Ok(Guest { manifest, image })
 }
 
 fn find(folder: &Path, relative: &str) -> Result<PathBuf, Error> {

@@ -32,6 +32,8 @@ pub struct BenchFile {
     pub analyser: Analyser,
     /// The board's console. Without it, failed verdicts cannot quote the firmware.
     pub serial: Option<Serial>,
+    /// A second serial adapter, on the port that guests know as 1. Without it, tests with `echo` cannot run.
+    pub uart1: Option<Serial>,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -186,7 +188,7 @@ impl BenchFile {
     fn own_strings(&self) -> impl Iterator<Item = &str> {
         [self.probe.selector.as_str(), self.analyser.driver.as_str()]
             .into_iter()
-            .chain(self.serial.as_ref().map(|serial| serial.port.as_str()))
+            .chain(self.serial.iter().chain(&self.uart1).map(|serial| serial.port.as_str()))
     }
 
     fn port_names(&self) -> Result<BTreeSet<String>, String> {
@@ -215,7 +217,7 @@ impl BenchFile {
         }
         bench.probe.selector = fill(&bench.probe.selector, &ports).map_err(refuse)?;
         bench.analyser.driver = fill(&bench.analyser.driver, &ports).map_err(refuse)?;
-        if let Some(serial) = &mut bench.serial {
+        for serial in bench.serial.iter_mut().chain(&mut bench.uart1) {
             serial.port = fill(&serial.port, &ports).map_err(refuse)?;
         }
         Ok(bench)
@@ -281,6 +283,7 @@ mod tests {
         let after = |flag| command[command.iter().position(|word| word == flag).unwrap() + 1].clone();
         assert!(bench.probe.selector.ends_with(&after("--debug")));
         assert_eq!(bench.serial.unwrap().port, format!("tcp:{}", after("--serial")));
+        assert_eq!(bench.uart1.unwrap().port, format!("tcp:{}", after("--uart1")));
         let analyser = after("--analyser").replace(':', "/");
         assert!(bench.analyser.driver.contains(&format!("tcp/{analyser}:")), "{}", bench.analyser.driver);
         assert_ne!(after("--debug"), after("--serial"));

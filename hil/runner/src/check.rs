@@ -8,7 +8,7 @@ use crate::{
     capture::Capture,
     console::Serial,
     error::Error,
-    probe::{Probe, ProbeRs},
+    probe::{Patient, Probe, ProbeRs},
     service::Service,
 };
 
@@ -39,13 +39,15 @@ pub fn bench(file: &BenchFile, scratch: &Path, say: &mut dyn FnMut(&str)) -> Res
         report("service", Ok(format!("{} is ready", file.command[0])));
     }
 
-    let mut probe = ProbeRs::new(&bench.probe)?;
+    let mut probe = Patient::new(ProbeRs::new(&bench.probe)?, &bench.probe.selector);
     let described = probe.describe();
     // Without the probe the analyser is tried all the same, only without a reset.
     let resets = described.is_ok() && bench.probe.reset == Reset::Pin;
     report("probe", described);
-    if let Some(serial) = &bench.serial {
-        report("serial port", Serial::open(serial).map(|_| "it can be opened".into()));
+    for (what, serial) in [("serial port", &bench.serial), ("guests' serial port", &bench.uart1)] {
+        if let Some(serial) = serial {
+            report(what, Serial::open(serial).map(|_| "it can be opened".into()));
+        }
     }
     let mut analyser = Sigrok::new(&bench.analyser);
     let version = analyser.describe();
@@ -62,7 +64,7 @@ pub fn bench(file: &BenchFile, scratch: &Path, say: &mut dyn FnMut(&str)) -> Res
 fn try_capture(
     bench: &BenchFile,
     analyser: &mut Sigrok,
-    mut probe: Option<&mut ProbeRs>,
+    mut probe: Option<&mut Patient>,
     scratch: &Path,
 ) -> Result<String, Error> {
     std::fs::create_dir_all(scratch).map_err(Error::file(scratch))?;

@@ -1,9 +1,10 @@
-//! The board's serial console, read by a thread from the moment it is opened.
+//! Serial ports, read by a thread from the moment they are opened: the board's console, to which nothing is ever written,
+//! and the guests' port.
 //!
-//! A port is `tcp:HOST:PORT` or a device. Nothing is ever written to it.
+//! A port is `tcp:HOST:PORT` or a device.
 
 use std::{
-    io::{self, ErrorKind, Read},
+    io::{self, ErrorKind, Read, Write},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -16,6 +17,8 @@ use crate::{bench_file, error::Error, net};
 
 /// How often the reading thread looks whether it shall end.
 const POLL: Duration = Duration::from_millis(50);
+/// How long a port may take no bytes.
+const SEND: Duration = Duration::from_secs(5);
 /// More than any run prints; what a runaway board prints beyond it is dropped.
 const LIMIT: usize = 1 << 20;
 
@@ -26,6 +29,23 @@ pub trait Console {
 
     /// What has come in since, as whole lines; bytes that are no UTF-8 are replaced.
     fn lines(&mut self) -> Vec<String>;
+
+    /// Whether there is a console at all.
+    fn tells(&self) -> bool {
+        true
+    }
+}
+
+/// A serial port that guests talk on.
+pub trait Port {
+    /// Forgets what has come in so far.
+    fn clear(&mut self);
+
+    /// What has come in since.
+    fn received(&mut self) -> Vec<u8>;
+
+    /// Sends all of it.
+    fn send(&mut self, bytes: &[u8]) -> Result<(), Error>;
 }
 
 /// For benches without a serial port.
@@ -38,11 +58,16 @@ impl Console for NoConsole {
     fn lines(&mut self) -> Vec<String> {
         Vec::new()
     }
+
+    fn tells(&self) -> bool {
+        false
+    }
 }
 
 /// A serial port.
-#[derive(Debug)]
 pub struct Serial {
+    name: String,
+    writer: Box<dyn Write + Send>,
     received: Arc<Mutex<Vec<u8>>>,
     stop: Arc<AtomicBool>,
     reader: Option<JoinHandle<()>>,
@@ -51,21 +76,23 @@ pub struct Serial {
 impl Serial {
     pub fn open(file: &bench_file::Serial) -> Result<Self, Error> {
         let fail = |source| Error::Serial { port: file.port.clone(), source };
-        let port: Box<dyn Read + Send> = match file.port.strip_prefix("tcp:") {
+        let (reader, writer): (Box<dyn Read + Send>, Box<dyn Write + Send>) = match file.port.strip_prefix("tcp:") {
             Some(address) => {
                 let stream = net::connect("the serial port", address)?;
                 stream.set_read_timeout(Some(POLL)).map_err(fail)?;
-                Box::new(stream)
+                stream.set_write_timeout(Some(SEND)).map_err(fail)?;
+                (Box::new(stream.try_clone().map_err(fail)?), Box::new(stream))
             }
             None => {
-                let port = serialport::new(&file.port, file.baud).timeout(POLL).open();
-                Box::new(port.map_err(|error| fail(io::Error::other(error.to_string())))?)
+                let refuse = |error: serialport::Error| fail(io::Error::other(error.to_string()));
+                let port = serialport::new(&file.port, file.baud).timeout(POLL).open().map_err(refuse)?;
+                (Box::new(port.try_clone().map_err(refuse)?), Box::new(port))
             }
         };
-        Ok(Self::read_from(port))
+        Ok(Self::over(&file.port, reader, writer))
     }
 
-    fn read_from(mut port: Box<dyn Read + Send>) -> Self {
+    fn over(name: &str, mut port: Box<dyn Read + Send>, writer: Box<dyn Write + Send>) -> Self {
         let received = Arc::new(Mutex::new(Vec::<u8>::new()));
         let stop = Arc::new(AtomicBool::new(false));
         let (shared, stopped) = (Arc::clone(&received), Arc::clone(&stop));
@@ -88,7 +115,7 @@ impl Serial {
                 }
             }
         });
-        Self { received, stop, reader: Some(reader) }
+        Self { name: name.into(), writer, received, stop, reader: Some(reader) }
     }
 }
 
@@ -100,6 +127,21 @@ impl Console for Serial {
     fn lines(&mut self) -> Vec<String> {
         let received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
         lines(&received)
+    }
+}
+
+impl Port for Serial {
+    fn clear(&mut self) {
+        Console::clear(self);
+    }
+
+    fn received(&mut self) -> Vec<u8> {
+        self.received.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let sent = self.writer.write_all(bytes).and_then(|()| self.writer.flush());
+        sent.map_err(|source| Error::Serial { port: self.name.clone(), source })
     }
 }
 
@@ -126,13 +168,20 @@ fn lines(bytes: &[u8]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{io::Write, net::TcpListener};
+    use std::net::TcpListener;
 
     #[test]
     fn only_whole_lines_count() {
-        let text = b"sandhill 0.1.0\r\nguest: running, 24704 bytes\r\n\r\nhost: \xFF\x07panic\nhalf a li";
-        assert_eq!(lines(text), ["sandhill 0.1.0", "guest: running, 24704 bytes", "host: \u{FFFD}panic"]);
+        let text = b"sandhill 0.2.0\r\nslot 0: blinky-c: running, 4000 bytes\r\n\r\nhost: \xFF\x07panic\nhalf a li";
+        assert_eq!(lines(text), ["sandhill 0.2.0", "slot 0: blinky-c: running, 4000 bytes", "host: \u{FFFD}panic"]);
         assert!(lines(b"no end").is_empty());
+    }
+
+    fn open(port: &str) -> Error {
+        match Serial::open(&bench_file::Serial { port: port.into(), baud: 115_200 }) {
+            Ok(_) => panic!("{port} can be opened"),
+            Err(error) => error,
+        }
     }
 
     #[test]
@@ -140,9 +189,9 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
-        let error = Serial::open(&bench_file::Serial { port: format!("tcp:{address}"), baud: 115_200 }).unwrap_err();
+        let error = open(&format!("tcp:{address}"));
         assert!(error.to_string().contains(&format!("nobody answers at {address}")), "{error}");
-        let error = Serial::open(&bench_file::Serial { port: "/dev/no-such-port".into(), baud: 9600 }).unwrap_err();
+        let error = open("/dev/no-such-port");
         assert!(error.to_string().contains("/dev/no-such-port"), "{error}");
     }
 
@@ -152,12 +201,16 @@ mod tests {
         let port = format!("tcp:{}", listener.local_addr().unwrap());
         let mut serial = Serial::open(&bench_file::Serial { port, baud: 115_200 }).unwrap();
         let (mut stream, _) = listener.accept().unwrap();
-        stream.write_all(b"guest: returned\r\n").unwrap();
+        stream.write_all(b"slot 0: blinky-c: returned\r\n").unwrap();
+        serial.send(b"hello").unwrap();
+        let mut sent = [0; 5];
+        stream.read_exact(&mut sent).unwrap();
+        assert_eq!(&sent, b"hello");
         drop(stream);
         // The reader ends with the connection, so everything has arrived.
         serial.reader.take().unwrap().join().unwrap();
-        assert_eq!(serial.lines(), ["guest: returned"]);
-        serial.clear();
+        assert_eq!(serial.lines(), ["slot 0: blinky-c: returned"]);
+        Console::clear(&mut serial);
         assert!(serial.lines().is_empty());
     }
 }

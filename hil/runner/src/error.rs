@@ -17,7 +17,7 @@ pub enum Error {
     #[error("test file {file}: {message}")]
     TestFile { file: String, message: String },
 
-    #[error("no artefacts in {}: {missing} is missing; build them with `./x build`, or name their folder with --artefacts", folder.display())]
+    #[error("no artefacts in {}: {missing} is missing; build them with `./x build` (fixtures: `./x test`), or name their folder with --artefacts", folder.display())]
     NoArtefacts { folder: PathBuf, missing: String },
 
     #[error("{}: {message}; build it again with `./x build`", path.display())]
@@ -29,8 +29,16 @@ pub enum Error {
     #[error("no test in {tests} is for {}; check `program` and `guest` in the test file", guests.join(", "))]
     NoTest { tests: String, guests: Vec<String> },
 
+    #[error(
+        "no test in {tests} that a capture decides is for {subject}; name a program or a guest with --program, or tests of your own with --tests"
+    )]
+    NothingToJudge { tests: String, subject: String },
+
     #[error("the test of {guest} looks at {pin}, which no analyser channel of bench `{bench}` is clipped to; channels: {}", channels.join(", "))]
     PinNotOnBench { guest: String, pin: String, bench: String, channels: Vec<String> },
+
+    #[error("the test of {guest} needs {what}, but the file of bench `{bench}` has no [{section}]")]
+    NotOnBench { guest: String, what: &'static str, section: &'static str, bench: String },
 
     #[error("firmware {}: {message}", path.display())]
     Firmware { path: PathBuf, message: String },
@@ -66,6 +74,11 @@ pub enum Error {
         "debug probe {selector}: {message}: check that it is plugged in, that no other program uses it, and `probe.selector` in the bench file"
     )]
     ProbeOpen { selector: String, message: String },
+
+    #[error(
+        "debug probe {selector}: it has not answered for {} s: check its power and cable, that nothing else uses it, and `probe.selector` in the bench file", patience.as_secs()
+    )]
+    SilentProbe { selector: String, patience: Duration },
 
     #[error(
         "chip {chip} does not answer through the probe: {message}: check power, SWDIO, SWCLK and ground, and `probe.chip` in the bench file"

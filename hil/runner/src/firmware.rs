@@ -1,4 +1,4 @@
-//! The firmware's ELF file: what to flash, where the guest slot is, and what its vitals are called.
+//! The firmware's ELF file: what to flash, where the guest slots are, and what its vitals are called.
 //!
 //! Addresses come from symbols only, so that the firmware's linker script stays the one authority on the memory map.
 
@@ -11,18 +11,19 @@ use object::{
 
 use crate::error::Error;
 
-/// First word of `VITALS` in the board's RAM: "VIT1".
-pub const VITALS_MAGIC: u32 = 0x5649_5431;
+/// First word of `VITALS` in the board's RAM: "VIT2".
+pub const VITALS_MAGIC: u32 = 0x5649_5432;
 
-const SLOT_START: &str = "__guest_slot0_start";
-const SLOT_END: &str = "__guest_slot0_end";
+/// Symbols of the guest slots, in order.
+const SLOTS: [(&str, &str); 2] =
+    [("__guest_slot0_start", "__guest_slot0_end"), ("__guest_slot1_start", "__guest_slot1_end")];
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Firmware {
     /// What goes into flash: address and bytes, in order of address.
     pub segments: Vec<Segment>,
-    /// Addresses of guest slot 0.
-    pub slot: Range<u64>,
+    /// Addresses of the guest slots.
+    pub slots: [Range<u64>; 2],
     /// Absent in firmware that keeps none.
     pub vitals: Option<VitalsLayout>,
 }
@@ -64,10 +65,11 @@ impl Firmware {
                 format!("it has no symbol `{name}`: it must be built with the linker script of host/rp2350 and not be stripped")
             })
         };
-        let slot = required(SLOT_START)?..required(SLOT_END)?;
-        if slot.is_empty() {
-            return Err(format!("`{SLOT_START}` is not below `{SLOT_END}`"));
-        }
+        let slot = |(start, end): (&str, &str)| {
+            let slot = required(start)?..required(end)?;
+            if slot.is_empty() { Err(format!("`{start}` is not below `{end}`")) } else { Ok(slot) }
+        };
+        let slots = [slot(SLOTS[0])?, slot(SLOTS[1])?];
         let vitals = match (symbol("VITALS"), elf.section_by_name(".vitals")) {
             (Some(address), Some(section)) => {
                 let text = section.data().map_err(|error| format!("its section .vitals cannot be read: {error}"))?;
@@ -76,7 +78,7 @@ impl Firmware {
             }
             _ => None,
         };
-        Ok(Self { segments: segments(&elf, bytes)?, slot, vitals })
+        Ok(Self { segments: segments(&elf, bytes)?, slots, vitals })
     }
 
     /// Bytes that go into flash.

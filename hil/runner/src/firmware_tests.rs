@@ -7,7 +7,7 @@ use elf::Elf;
 #[test]
 fn segments_slot_and_vitals_are_found() {
     let firmware = Firmware::parse(&Elf::default().bytes()).unwrap();
-    assert_eq!(firmware.slot, 0x1010_0000..0x1014_0000);
+    assert_eq!(firmware.slots, [0x1010_0000..0x1014_0000, 0x1014_0000..0x1018_0000]);
     let addresses: Vec<u64> = firmware.segments.iter().map(|segment| segment.address).collect();
     assert_eq!(addresses, [0x1000_0000, 0x1000_0100]);
     assert_eq!(firmware.segments[1].bytes, b"code");
@@ -56,7 +56,7 @@ fn damaged_files_never_break_the_reader() {
             damaged[at] = random.rand_u32() as u8;
         }
         if let Ok(firmware) = Firmware::parse(&damaged) {
-            assert!(!firmware.segments.is_empty() && !firmware.slot.is_empty());
+            assert!(!firmware.segments.is_empty() && !firmware.slots.iter().any(|slot| slot.is_empty()));
         }
     }
 }

@@ -20,6 +20,7 @@ pub mod progress;
 pub mod report;
 pub mod run;
 pub mod service;
+pub mod stimuli;
 pub mod table;
 pub mod test_file;
 pub mod vitals;

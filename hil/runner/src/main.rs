@@ -15,15 +15,15 @@ use hil::{
     bench_file::{BenchFile, RUN},
     capture::Capture,
     check,
-    console::{Console, NoConsole, Serial},
+    console::{Console, NoConsole, Port, Serial},
     judge::{Window, judge},
-    probe::{Probe, ProbeRs},
+    probe::{Patient, Probe, ProbeRs},
     progress::Progress,
     report::Report,
     run::{Instruments, Plan, summary},
     service::Service,
     table,
-    test_file::TestFile,
+    test_file::{Test, TestFile},
 };
 
 /// Flashes guests onto a board, captures its pins and judges their timing.
@@ -65,7 +65,7 @@ struct Run {
     /// Bench file; the built-in virtual bench without it.
     #[arg(long)]
     bench: Option<PathBuf>,
-    /// Test file; the built-in blinky test without it.
+    /// Test file; the built-in tests without it.
     #[arg(long)]
     tests: Option<PathBuf>,
     /// What `./x build` wrote.
@@ -87,9 +87,13 @@ struct Judge {
     /// The capture. Its channels must be named as in the test file; from RUN's rising edge on, if it has a channel RUN.
     #[arg(long)]
     vcd: PathBuf,
-    /// Test file; the built-in blinky test without it.
+    /// Test file; the built-in tests without it.
     #[arg(long)]
     tests: Option<PathBuf>,
+    /// Only the tests of this program or guest. Without it all tests of the file; of the built-in tests, those of the guest
+    /// that the capture is called after, as `hil run` does it.
+    #[arg(long)]
+    program: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -116,8 +120,9 @@ fn run(args: &Run) -> Result<bool, Error> {
     let artefacts = Artefacts::load(&args.artefacts, &args.guest)?;
     let plan = Plan::new(bench.with_free_ports()?, artefacts, &tests, &args.guest, args.out.clone())?;
 
+    plan.prepare_out()?;
     let progress = Progress::new();
-    let mut probe = ProbeRs::new(&plan.bench.probe)?;
+    let mut probe = Patient::new(ProbeRs::new(&plan.bench.probe)?, &plan.bench.probe.selector);
     let mut analyser = Sigrok::new(&plan.bench.analyser);
     progress.line(&format!("analyser: {}", analyser.describe()?));
 
@@ -129,7 +134,13 @@ fn run(args: &Run) -> Result<bool, Error> {
             Some(serial) => Box::new(Serial::open(serial)?),
             None => Box::new(NoConsole),
         };
-        let mut instruments = Instruments { probe: &mut probe, analyser: &mut analyser, console: &mut *console };
+        let mut uart1 = plan.bench.uart1.as_ref().map(Serial::open).transpose()?;
+        let mut instruments = Instruments {
+            probe: &mut probe,
+            analyser: &mut analyser,
+            console: &mut *console,
+            uart1: uart1.as_mut().map(|port| port as &mut dyn Port),
+        };
         plan.run(&mut instruments, &progress)
     })();
     progress.clear();
@@ -166,17 +177,18 @@ fn judge_file(args: &Judge) -> Result<bool, Error> {
     }
     let reset = capture.first_rise(RUN);
     let start_ns = reset.unwrap_or(0);
+    let chosen = chosen(&tests, args)?;
     let mut passed = true;
-    for test in &tests.tests {
-        let Some(channel) = capture.channel(&test.pin) else {
+    for test in chosen {
+        if let Some(pin) = test.channels().into_iter().find(|pin| capture.channel(pin).is_none()) {
             let names: Vec<&str> = capture.channels.iter().map(|channel| channel.name.as_str()).collect();
-            return Err(refuse(format!("it has no channel {}; it has: {}", test.pin, names.join(", "))));
-        };
+            return Err(refuse(format!("it has no channel {pin}; it has: {}", names.join(", "))));
+        }
         // What a run would have looked at; recordings may be longer.
         let asked_ns = u64::try_from(test.capture.as_nanos()).unwrap_or(u64::MAX);
         let end_ns = capture.end_ns.min(start_ns.saturating_add(asked_ns));
         let window = Window { start_ns, end_ns, starts_at_reset: reset.is_some() };
-        let verdict = judge(&channel.edges, window, test);
+        let verdict = judge(test, &capture, window, None);
         passed &= verdict.passed;
         say(&summary(test.subject(), &verdict));
         if let Some(measured) = verdict.measured {
@@ -184,6 +196,30 @@ fn judge_file(args: &Judge) -> Result<bool, Error> {
         }
     }
     Ok(passed)
+}
+
+/// The tests that a capture decides: of the program that the user named, or else the file's name, as `hil run` gives it.
+fn chosen<'a>(tests: &'a TestFile, args: &Judge) -> Result<Vec<&'a Test>, Error> {
+    let stem = args.vcd.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let (guest, beside) = match (&args.program, &args.tests) {
+        (Some(program), _) => (Some(program.as_str()), None),
+        (None, Some(_)) => (None, None),
+        (None, None) => match stem.split_once('+') {
+            Some((guest, beside)) => (Some(guest), Some(beside)),
+            None => (Some(stem.as_str()), None),
+        },
+    };
+    let fits = |test: &&Test| {
+        let of_guest = |guest| test.is_for(guest, guest.rsplit_once('-').map_or(guest, |(program, _)| program));
+        let name = test.beside.as_deref().and_then(|folder| folder.rsplit('/').next());
+        !test.channels().is_empty() && guest.is_none_or(of_guest) && (beside.is_none() || beside == name)
+    };
+    let chosen: Vec<&Test> = tests.tests.iter().filter(fits).collect();
+    if chosen.is_empty() {
+        let subject = guest.unwrap_or("a capture");
+        return Err(Error::NothingToJudge { tests: tests.file.clone(), subject: subject.into() });
+    }
+    Ok(chosen)
 }
 
 /// To stdout. A reader that has seen enough (`hil run | head`) is no failure.

@@ -37,6 +37,8 @@ pub struct Firmware {
 #[derive(Debug, Serialize)]
 pub struct Guest {
     pub name: String,
+    /// The name of the guest in slot 1.
+    pub beside: Option<String>,
     pub program: String,
     pub language: String,
     pub passed: bool,
@@ -51,13 +53,13 @@ pub struct Guest {
 
 impl Report {
     pub fn new(plan: &Plan, runs: &[GuestRun]) -> Self {
-        let manifest = &plan.artefacts.firmware_manifest;
+        let manifest = &plan.firmware_manifest;
         Self {
             generated: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
             passed: runs.iter().all(GuestRun::passed),
             bench: plan.bench.name.clone(),
             firmware: Firmware {
-                flash_bytes: plan.artefacts.firmware.flash_bytes(),
+                flash_bytes: plan.firmware.flash_bytes(),
                 artefacts: manifest.artefacts.clone(),
                 sections: manifest.sections.clone(),
             },
@@ -80,16 +82,17 @@ impl Report {
     fn junit(&self) -> JunitReport {
         let mut suite = TestSuite::new(format!("hil on {}", self.bench));
         for guest in &self.guests {
+            let name = guest.beside.as_ref().map_or(guest.name.clone(), |beside| format!("{}+{beside}", guest.name));
             for verdict in &guest.verdicts {
                 let status = if verdict.passed {
                     TestCaseStatus::success()
                 } else {
                     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-                    status.set_message(format!("{} of {} does not do what the test asks for", verdict.pin, guest.name));
-                    status.set_description(summary(&guest.name, verdict));
+                    status.set_message(format!("{name}: {} is not what the test asks for", verdict.title));
+                    status.set_description(summary(&name, verdict));
                     status
                 };
-                let mut case = TestCase::new(format!("{} {}", guest.name, verdict.pin), status);
+                let mut case = TestCase::new(format!("{name} {}", verdict.title), status);
                 case.set_classname(guest.program.as_str());
                 case.set_assertions(verdict.criteria.len());
                 case.set_system_out(guest.console.join("\n"));
@@ -106,6 +109,7 @@ fn guest(run: &GuestRun) -> Guest {
     let manifest = &run.manifest;
     Guest {
         name: manifest.name.clone(),
+        beside: run.beside.clone(),
         program: manifest.program.clone(),
         language: manifest.language.clone(),
         passed: run.passed(),

@@ -12,15 +12,16 @@ use std::{
 
 use crate::{
     analyser::Analyser,
-    artefacts::{Artefacts, Guest, GuestManifest},
+    artefacts::{Artefacts, FirmwareManifest, Guest, GuestManifest},
     bench_file::{BenchFile, RUN, Reset},
     capture::{Capture, Channel},
-    console::Console,
+    console::{Console, Port},
     error::Error,
-    firmware::Segment,
-    judge::{Edge, Verdict, Window, judge},
+    firmware::{Firmware, Segment},
+    judge::{Edge, Told, Verdict, Window, judge},
     probe::Probe,
     progress::Progress,
+    stimuli::{self, Echoed},
     test_file::{Test, TestFile},
     vitals::{self, Vital},
 };
@@ -28,30 +29,60 @@ use crate::{
 /// How often a capture is tried that reset came too late for.
 const TRIES: u32 = 3;
 
+/// A guest's header is shorter; what is no image here is no guest to the firmware.
+const HEADER: usize = 256;
+/// The smallest piece of flash that can be erased.
+const SECTOR: usize = 4096;
+
 /// What to do; everything in it has been checked.
 #[derive(Debug)]
 pub struct Plan {
     pub bench: BenchFile,
-    pub artefacts: Artefacts,
-    /// For each guest of the artefacts.
-    pub tests: Vec<Vec<Test>>,
-    /// Guests that no test is for.
-    pub left_out: Vec<String>,
+    pub firmware: Firmware,
+    pub firmware_manifest: FirmwareManifest,
+    /// In order of guest.
+    pub jobs: Vec<Job>,
+    /// Guests that are not tested, and why.
+    pub left_out: Vec<(String, String)>,
     /// Where captures go.
     pub out: PathBuf,
 }
 
-/// The three instruments of a bench.
+/// A capture: a guest, what is beside it, and the tests that look at them.
+#[derive(Clone, Debug)]
+pub struct Job {
+    pub guest: Guest,
+    /// What is in slot 1.
+    pub beside: Option<Guest>,
+    pub tests: Vec<Test>,
+}
+
+impl Job {
+    /// What people read: the guest, and what is beside it.
+    pub fn name(&self) -> String {
+        name(&self.guest.manifest, self.beside.as_ref().map(|beside| beside.manifest.name.as_str()))
+    }
+}
+
+fn name(manifest: &GuestManifest, beside: Option<&str>) -> String {
+    beside.map_or_else(|| manifest.name.clone(), |beside| format!("{}+{beside}", manifest.name))
+}
+
+/// The instruments of a bench.
 pub struct Instruments<'a> {
     pub probe: &'a mut dyn Probe,
     pub analyser: &'a mut dyn Analyser,
     pub console: &'a mut dyn Console,
+    /// The guests' serial port, where the bench has one.
+    pub uart1: Option<&'a mut dyn Port>,
 }
 
 /// What a guest did.
 #[derive(Clone, Debug)]
 pub struct GuestRun {
     pub manifest: GuestManifest,
+    /// The name of the guest in slot 1.
+    pub beside: Option<String>,
     /// One a test.
     pub verdicts: Vec<Verdict>,
     /// What the board printed since reset.
@@ -64,95 +95,118 @@ impl GuestRun {
     pub fn passed(&self) -> bool {
         self.verdicts.iter().all(|verdict| verdict.passed)
     }
+
+    /// What people read: the guest, and what was beside it.
+    pub fn name(&self) -> String {
+        name(&self.manifest, self.beside.as_deref())
+    }
 }
 
 impl Plan {
-    /// Matches tests with guests; `named` are the guests that the user asked for. Other guests may be without a test, and
-    /// are left out.
+    /// Matches tests with guests; `named` are the guests that the user asked for. Other guests may be without a test, or ask
+    /// for what the bench does not have; they are left out.
     pub fn new(
         bench: BenchFile,
-        mut artefacts: Artefacts,
+        artefacts: Artefacts,
         tests: &TestFile,
         named: &[String],
         out: PathBuf,
     ) -> Result<Self, Error> {
-        let tests_of = |guest: &Guest| -> Vec<Test> {
-            let manifest = &guest.manifest;
-            tests.tests.iter().filter(|test| test.is_for(&manifest.name, &manifest.program)).cloned().collect()
-        };
-        let (guests, without): (Vec<Guest>, Vec<Guest>) =
-            artefacts.guests.into_iter().partition(|guest| !tests_of(guest).is_empty());
-        artefacts.guests = guests;
-        let left_out: Vec<String> = without.into_iter().map(|guest| guest.manifest.name).collect();
-        if artefacts.guests.is_empty() || left_out.iter().any(|name| named.contains(name)) {
-            return Err(Error::NoTest { tests: tests.file.clone(), guests: left_out });
-        }
-        let tests: Vec<Vec<Test>> = artefacts.guests.iter().map(tests_of).collect();
-        for (guest, tests) in artefacts.guests.iter().zip(&tests) {
-            if let Some(test) = tests.iter().find(|test| !bench.has_channel(&test.pin)) {
-                return Err(Error::PinNotOnBench {
-                    guest: guest.manifest.name.clone(),
-                    pin: test.pin.clone(),
-                    bench: bench.name.clone(),
-                    channels: bench.labels(),
-                });
+        let mut jobs: Vec<Job> = Vec::new();
+        let mut without = Vec::new();
+        let mut left_out = Vec::new();
+        let mut unable = None;
+        for guest in &artefacts.guests {
+            let GuestManifest { name, program, .. } = &guest.manifest;
+            let tests: Vec<&Test> = tests.tests.iter().filter(|test| test.is_for(name, program)).collect();
+            if tests.is_empty() {
+                without.push(name.clone());
+                left_out.push((name.clone(), "no test is for it".into()));
+                continue;
+            }
+            match tests.iter().try_for_each(|test| able(&bench, name, test)) {
+                Ok(()) => jobs.extend(jobs_of(guest, &tests, &artefacts)?),
+                Err(error) if named.contains(name) => return Err(error),
+                Err(error) => {
+                    left_out.push((name.clone(), error.to_string()));
+                    unable.get_or_insert(error);
+                }
             }
         }
-        Ok(Self { bench, artefacts, tests, left_out, out })
+        if without.iter().any(|name| named.contains(name)) || (jobs.is_empty() && unable.is_none()) {
+            return Err(Error::NoTest { tests: tests.file.clone(), guests: without });
+        }
+        match unable {
+            Some(error) if jobs.is_empty() => return Err(error),
+            _ => {}
+        }
+        let Artefacts { firmware, firmware_manifest, .. } = artefacts;
+        Ok(Self { bench, firmware, firmware_manifest, jobs, left_out, out })
+    }
+
+    /// The folder for captures and reports; made before anything is done to the board.
+    pub fn prepare_out(&self) -> Result<(), Error> {
+        fs::create_dir_all(&self.out).map_err(Error::file(&self.out))?;
+        // A folder that exists may still be somebody else's.
+        let probe = self.out.join(".writable");
+        fs::write(&probe, "").and_then(|()| fs::remove_file(&probe)).map_err(Error::file(&self.out))
     }
 
     /// Runs every guest.
     pub fn run(&self, on: &mut Instruments<'_>, progress: &Progress) -> Result<Vec<GuestRun>, Error> {
-        fs::create_dir_all(&self.out).map_err(Error::file(&self.out))?;
-        for name in &self.left_out {
-            progress.line(&format!("{name}: left out, as no test is for it"));
+        self.prepare_out()?;
+        for (name, why) in &self.left_out {
+            progress.line(&format!("{name}: left out: {why}"));
         }
-        let firmware = &self.artefacts.firmware;
-        flash_if_different(on.probe, "the firmware", &firmware.segments, progress)?;
+        flash_if_different(on.probe, "the firmware", &self.firmware.segments, progress)?;
         let mut runs = Vec::new();
-        for (guest, tests) in self.artefacts.guests.iter().zip(&self.tests) {
-            let run = self.run_guest(guest, tests, on, progress)?;
+        for job in &self.jobs {
+            let run = self.run_job(job, on, progress)?;
             for verdict in &run.verdicts {
-                progress.line(&summary(&guest.manifest.name, verdict));
+                progress.line(&summary(&run.name(), verdict));
             }
             runs.push(run);
         }
         Ok(runs)
     }
 
-    fn run_guest(
-        &self,
-        guest: &Guest,
-        tests: &[Test],
-        on: &mut Instruments<'_>,
-        progress: &Progress,
-    ) -> Result<GuestRun, Error> {
-        let name = &guest.manifest.name;
-        let firmware = &self.artefacts.firmware;
-        let image = [Segment { address: firmware.slot.start, bytes: guest.image.clone() }];
-        flash_if_different(on.probe, name, &image, progress)?;
+    fn run_job(&self, job: &Job, on: &mut Instruments<'_>, progress: &Progress) -> Result<GuestRun, Error> {
+        let image = |guest: &Guest, slot: usize| Segment {
+            address: self.firmware.slots[slot].start,
+            bytes: guest.image.clone(),
+        };
+        flash_if_different(on.probe, &job.guest.manifest.name, &[image(&job.guest, 0)], progress)?;
+        match &job.beside {
+            Some(beside) => flash_if_different(on.probe, &beside.manifest.name, &[image(beside, 1)], progress)?,
+            None => blank(on.probe, self.firmware.slots[1].start, progress)?,
+        }
 
-        let capture = self.capture(name, tests, on, progress)?;
-        let vitals = match &firmware.vitals {
+        let name = job.name();
+        let (capture, echoes, stimuli_notes) = self.capture(&name, &job.tests, on, progress)?;
+        let vitals = match &self.firmware.vitals {
             Some(layout) => vitals::read(on.probe, layout)?,
             None => Some(Vec::new()),
         };
+        let started = vitals.is_some();
+        let vitals = vitals.unwrap_or_default();
         let console = on.console.lines();
 
         let mut verdicts = Vec::new();
-        for test in tests {
+        for test in &job.tests {
             let window = self.window(&capture, test)?;
-            let edges = capture.channel(&test.pin).map_or(&[][..], |channel| &channel.edges);
-            let mut verdict = judge(edges, window, test);
+            let told = Told { console: &console, vitals: &vitals, echoes: &echoes };
+            let mut verdict = judge(test, &capture, window, Some(told));
             if !verdict.passed {
                 verdict.notes = notes(&capture, window, test, &console);
-                if vitals.is_none() {
+                verdict.notes.extend(stimuli_notes.iter().cloned());
+                if !started {
                     verdict.notes.push("the board's RAM holds no vitals: the firmware did not start".into());
                 }
             }
             verdicts.push(verdict);
         }
-        Ok(GuestRun { manifest: guest.manifest.clone(), verdicts, console, vitals: vitals.unwrap_or_default() })
+        let beside = job.beside.as_ref().map(|beside| beside.manifest.name.clone());
+        Ok(GuestRun { manifest: job.guest.manifest.clone(), beside, verdicts, console, vitals })
     }
 
     /// Resets and captures for as long as the longest test asks. How soon a board is reset after the capture has begun
@@ -163,14 +217,21 @@ impl Plan {
         tests: &[Test],
         on: &mut Instruments<'_>,
         progress: &Progress,
-    ) -> Result<Capture, Error> {
+    ) -> Result<(Capture, Vec<Echoed>, Vec<String>), Error> {
         let vcd = self.out.join(format!("{name}.vcd"));
         let length = tests.iter().map(|test| test.capture).max().unwrap_or_default();
         let mut margin = Duration::from_millis(self.bench.analyser.margin_ms);
         let mut tries = 1;
         loop {
             progress.line(&format!("{name}: reset, capturing {} s", length.as_secs_f64()));
-            self.reset_and_capture(length + margin, &vcd, name, on, progress)?;
+            self.reset_and_start(length + margin, &vcd, on)?;
+            let uart1: Option<&mut dyn Port> = match &mut on.uart1 {
+                Some(port) => Some(&mut **port),
+                None => None,
+            };
+            let (echoes, notes) = stimuli::run(tests, on.probe, on.console, uart1)?;
+            on.analyser.finish(&mut |done, total| progress.at(&format!("{name}: capturing"), done, total))?;
+            progress.clear();
             let file = File::open(&vcd).map_err(Error::file(&vcd))?;
             let mut capture =
                 Capture::read(BufReader::new(file)).map_err(|message| Error::Capture { path: vcd.clone(), message })?;
@@ -186,19 +247,13 @@ impl Plan {
                     margin += Duration::from_millis(2 * run_ms);
                     tries += 1;
                 }
-                checked => return checked.map(|()| capture),
+                checked => return checked.map(|()| (capture, echoes, notes)),
             }
         }
     }
 
-    fn reset_and_capture(
-        &self,
-        length: Duration,
-        vcd: &Path,
-        name: &str,
-        on: &mut Instruments<'_>,
-        progress: &Progress,
-    ) -> Result<(), Error> {
+    /// The capture runs when this returns, and so does the board.
+    fn reset_and_start(&self, length: Duration, vcd: &Path, on: &mut Instruments<'_>) -> Result<(), Error> {
         match self.bench.probe.reset {
             Reset::Pin => {
                 on.probe.hold_reset()?;
@@ -216,8 +271,6 @@ impl Plan {
                 started.and(released)?;
             }
         }
-        on.analyser.finish(&mut |done, total| progress.at(&format!("{name}: capturing"), done, total))?;
-        progress.clear();
         Ok(())
     }
 
@@ -238,6 +291,58 @@ impl Plan {
             None => Ok(Window { start_ns: 0, end_ns: capture.end_ns, starts_at_reset: false }),
         }
     }
+}
+
+/// What of a test the bench cannot do.
+fn able(bench: &BenchFile, guest: &str, test: &Test) -> Result<(), Error> {
+    if let Some(pin) = test.channels().into_iter().find(|pin| !bench.has_channel(pin)) {
+        return Err(Error::PinNotOnBench {
+            guest: guest.into(),
+            pin: pin.into(),
+            bench: bench.name.clone(),
+            channels: bench.labels(),
+        });
+    }
+    let needs = |what, section| Error::NotOnBench { guest: guest.into(), what, section, bench: bench.name.clone() };
+    if test.echo.is_some() && bench.uart1.is_none() {
+        return Err(needs("the guests' serial port", "uart1"));
+    }
+    if !test.console.is_empty() && bench.serial.is_none() {
+        return Err(needs("the board's console", "serial"));
+    }
+    Ok(())
+}
+
+/// One for each guest that stands beside this one, in the order of the tests.
+fn jobs_of(guest: &Guest, tests: &[&Test], artefacts: &Artefacts) -> Result<Vec<Job>, Error> {
+    let mut jobs: Vec<(Option<&str>, Job)> = Vec::new();
+    for test in tests {
+        let beside = test.beside.as_deref();
+        let job = match jobs.iter_mut().find(|(known, _)| *known == beside) {
+            Some((_, job)) => job,
+            None => {
+                let image = beside.map(|folder| artefacts.beside(folder)).transpose()?;
+                jobs.push((beside, Job { guest: guest.clone(), beside: image, tests: Vec::new() }));
+                &mut jobs.last_mut().expect("just added").1
+            }
+        };
+        job.tests.push((*test).clone());
+    }
+    Ok(jobs.into_iter().map(|(_, job)| job).collect())
+}
+
+/// Sees to it that the firmware finds no guest in the slot that begins here.
+fn blank(probe: &mut dyn Probe, slot: u64, progress: &Progress) -> Result<(), Error> {
+    let mut header = [0; HEADER];
+    probe.read(slot, &mut header)?;
+    if header == [0xFF; HEADER] {
+        return Ok(());
+    }
+    let erased = [Segment { address: slot, bytes: vec![0xFF; SECTOR] }];
+    probe.flash("slot 1", &erased, &mut |step, done, total| progress.at(&format!("slot 1: {step}"), done, total))?;
+    progress.clear();
+    progress.line("slot 1: erased");
+    Ok(())
 }
 
 /// Flashes unless the same bytes are there already.
@@ -267,7 +372,7 @@ fn flash_if_different(
 /// What may explain a failed verdict.
 fn notes(capture: &Capture, window: Window, test: &Test, console: &[String]) -> Vec<String> {
     let mut notes = Vec::new();
-    let last = console.iter().rev().find(|line| line.starts_with("guest:") || line.starts_with("host:"));
+    let last = console.iter().rev().find(|line| line.starts_with("slot 0:") || line.starts_with("host:"));
     match (last, console.last()) {
         (Some(line), _) => notes.push(format!("the board's console says `{line}`")),
         (None, Some(line)) => {
@@ -279,8 +384,13 @@ fn notes(capture: &Capture, window: Window, test: &Test, console: &[String]) -> 
         let in_window = |edge: &&Edge| (window.start_ns..=window.end_ns).contains(&edge.at_ns);
         channel.edges.iter().filter(in_window).count()
     };
-    let stuck = capture.channel(&test.pin).is_none_or(|channel| moves(channel) == 0);
-    for channel in capture.channels.iter().filter(|channel| channel.name != test.pin && channel.name != RUN) {
+    let looked_at = test.channels();
+    if looked_at.is_empty() {
+        return notes;
+    }
+    let stuck = looked_at.iter().all(|pin| capture.channel(pin).is_none_or(|channel| moves(channel) == 0));
+    let others = |channel: &&Channel| !looked_at.contains(&channel.name.as_str()) && channel.name != RUN;
+    for channel in capture.channels.iter().filter(others) {
         let count = moves(channel);
         if count > 0 {
             let how = if stuck { "instead" } else { "too" };
@@ -293,9 +403,9 @@ fn notes(capture: &Capture, window: Window, test: &Test, console: &[String]) -> 
 /// A verdict in one line, or, if it failed, with a line for each reason.
 pub fn summary(subject: &str, verdict: &Verdict) -> String {
     if verdict.passed {
-        return format!("{subject}: {} passed", verdict.pin);
+        return format!("{subject}: {} passed", verdict.title);
     }
-    let mut text = format!("{subject}: {} FAILED", verdict.pin);
+    let mut text = format!("{subject}: {} FAILED", verdict.title);
     for criterion in verdict.criteria.iter().filter(|criterion| !criterion.passed) {
         text += &format!("\n    {}: measured {}, expected {}", criterion.name, criterion.measured, criterion.expected);
     }

@@ -8,58 +8,80 @@ use crate::{
     vitals,
 };
 
-type Row<'a> = (&'static str, Box<dyn Fn(&GuestRun) -> Option<String> + 'a>);
+type Row = (String, Box<dyn Fn(&GuestRun) -> Option<String>>);
 
 /// The guests as columns, so that languages compare line by line.
 pub fn comparison(runs: &[GuestRun]) -> String {
     let mut table = new_table();
-    table.set_header(std::iter::once(String::new()).chain(runs.iter().map(|run| run.manifest.name.clone())));
-    for (name, value) in rows() {
+    table.set_header(std::iter::once(String::new()).chain(runs.iter().map(GuestRun::name)));
+    for (name, value) in rows(runs) {
         let cells: Vec<Option<String>> = runs.iter().map(&value).collect();
         if cells.iter().any(Option::is_some) {
             let cells = cells.into_iter().map(|cell| cell.unwrap_or_else(|| "–".into()));
-            table.add_row(std::iter::once(name.to_string()).chain(cells));
+            table.add_row(std::iter::once(name).chain(cells));
         }
     }
     align(&mut table);
     table.to_string()
 }
 
-fn rows<'a>() -> Vec<Row<'a>> {
-    fn measured(name: &'static str, value: impl Fn(&Verdict) -> Option<String> + 'static) -> Row<'static> {
+fn rows(runs: &[GuestRun]) -> Vec<Row> {
+    fn measured(name: &str, value: impl Fn(&Verdict) -> Option<String> + 'static) -> Row {
         // One line for each test of the guest.
         let cell = move |run: &GuestRun| {
-            let lines: Vec<String> =
-                run.verdicts.iter().map(|verdict| value(verdict).unwrap_or_else(|| "–".into())).collect();
-            Some(lines.join("\n"))
+            let cells: Vec<Option<String>> = run.verdicts.iter().map(&value).collect();
+            let lines: Vec<String> = cells.iter().map(|cell| cell.clone().unwrap_or_else(|| "–".into())).collect();
+            cells.iter().any(Option::is_some).then(|| lines.join("\n"))
         };
-        (name, Box::new(cell))
+        (name.into(), Box::new(cell))
     }
-    fn file(name: &'static str) -> Row<'static> {
+    fn file(name: &'static str) -> Row {
         let cell = move |run: &GuestRun| run.manifest.artefacts.get(name).map(|file| format!("{} B", file.bytes));
-        (name, Box::new(cell))
+        (name.into(), Box::new(cell))
     }
-    fn vital(title: &'static str, name: &'static str) -> Row<'static> {
+    fn vital(title: &'static str, name: &'static str) -> Row {
         let cell = move |run: &GuestRun| {
             let vital = run.vitals.iter().find(|vital| vital.name == name)?;
             let unit = if vital.unit == "bytes" { "B" } else { &vital.unit };
             Some(format!("{} {unit}", vital.value))
         };
-        (title, Box::new(cell))
+        (title.into(), Box::new(cell))
     }
     fn call_cycles(run: &GuestRun) -> Option<String> {
-        let min = vitals::get(&run.vitals, "call_cycles_min")?;
-        let max = vitals::get(&run.vitals, "call_cycles_max")?;
+        let min = vitals::get(&run.vitals, "guest0_call_cycles_min")?;
+        let max = vitals::get(&run.vitals, "guest0_call_cycles_max")?;
         Some(format!("{min}–{max}"))
     }
-    vec![
+    // What has no row of its own below: whatever else was asked, under the criterion's name.
+    let mut others: Vec<String> = Vec::new();
+    for verdict in runs.iter().flat_map(|run| &run.verdicts).filter(|verdict| verdict.measured.is_none()) {
+        for criterion in &verdict.criteria {
+            if !others.contains(&criterion.name) {
+                others.push(criterion.name.clone());
+            }
+        }
+    }
+    let others = others.into_iter().map(|name| {
+        let wanted = name.clone();
+        measured(&name, move |verdict| {
+            let asked: Vec<&str> = verdict
+                .criteria
+                .iter()
+                .filter(|criterion| criterion.name == wanted && verdict.measured.is_none())
+                .map(|criterion| criterion.measured.as_str())
+                .collect();
+            (!asked.is_empty()).then(|| asked.join("\n"))
+        })
+    });
+    let mut rows = vec![
         measured("verdict", |verdict| {
-            Some(format!("{} {}", verdict.pin, if verdict.passed { "passed" } else { "FAILED" }))
+            Some(format!("{} {}", verdict.title, if verdict.passed { "passed" } else { "FAILED" }))
         }),
         measured("mean period", |verdict| verdict.measured.map(|m| milliseconds(m.mean_period_ns))),
         measured("worst deviation", |verdict| verdict.measured.map(|m| microseconds(m.worst_deviation_ns as f64))),
         measured("jitter (std. dev.)", |verdict| verdict.measured.map(|m| microseconds(m.jitter_ns))),
         measured("drift", |verdict| verdict.measured.map(|m| ppm(m.drift_ppm))),
+        measured("off schedule, at most", |verdict| verdict.measured.map(|m| microseconds(m.schedule_ns as f64))),
         measured("duty", |verdict| verdict.measured.map(|m| format!("{:.6}", m.duty))),
         measured("reset to first edge", |verdict| match (verdict.first_edge_ns, verdict.measured) {
             (Some(ns), _) => Some(milliseconds(ns as f64)),
@@ -67,27 +89,33 @@ fn rows<'a>() -> Vec<Row<'a>> {
             (None, Some(_)) => Some("see vitals".into()),
             (None, None) => None,
         }),
-        vital("the same, by the board", "boot_to_first_edge_cycles"),
-        ("cycles a host call", Box::new(call_cycles)),
+    ];
+    rows.extend(others);
+    rows.extend([
+        vital("the same, by the board", "guest0_boot_to_first_edge_cycles"),
+        ("cycles a host call".into(), Box::new(call_cycles)),
         file("core.wasm"),
         file("component.wasm"),
         file("guest.cwasm"),
         file("guest.img"),
-        ("linear memory", Box::new(|run| Some(format!("{} B", run.manifest.memory_bytes)))),
-        vital("Pulley stack", "pulley_stack"),
+        ("linear memory".into(), Box::new(|run| Some(format!("{} B", run.manifest.memory_bytes)))),
+        vital("Pulley stack", "guest0_pulley_stack"),
         vital("heap, peak", "heap_peak"),
-        vital("stack, peak", "stack_peak"),
+        vital("main stack, peak", "stack_peak"),
+        vital("guest's stack, peak", "guest0_stack_peak"),
         vital("static RAM", "static_ram"),
-    ]
+    ]);
+    rows
 }
 
 /// The figures of one verdict, in one line.
 pub fn figures(measured: &Measured, first_edge_ns: Option<u64>) -> String {
     let mut text = format!(
-        "    mean period {}, worst deviation {}, jitter {}, duty {:.6}, drift {} over {} periods",
+        "    mean period {}, worst deviation {}, jitter {}, off schedule at most {}, duty {:.6}, drift {} over {} periods",
         milliseconds(measured.mean_period_ns),
         microseconds(measured.worst_deviation_ns as f64),
         microseconds(measured.jitter_ns),
+        microseconds(measured.schedule_ns as f64),
         measured.duty,
         ppm(measured.drift_ppm),
         measured.periods,
@@ -100,12 +128,12 @@ pub fn figures(measured: &Measured, first_edge_ns: Option<u64>) -> String {
 
 /// Every vital of every guest, with unit and description, and the sizes of firmware and guests.
 pub fn vitals(plan: &Plan, runs: &[GuestRun]) -> String {
-    let mut text = format!("firmware: {} bytes of flash\n", plan.artefacts.firmware.flash_bytes());
-    for (section, bytes) in &plan.artefacts.firmware_manifest.sections {
+    let mut text = format!("firmware: {} bytes of flash\n", plan.firmware.flash_bytes());
+    for (section, bytes) in &plan.firmware_manifest.sections {
         text += &format!("    {section} {bytes} bytes\n");
     }
     for run in runs {
-        text += &format!("\n{}:", run.manifest.name);
+        text += &format!("\n{}:", run.name());
         for (file, artefact) in &run.manifest.artefacts {
             text += &format!(" {file} {} bytes;", artefact.bytes);
         }

@@ -8,9 +8,13 @@ use crate::{
     probe::Probe,
 };
 
-/// Vitals that go on counting while the guest runs. What they read depends on the moment, so they are shown to people
-/// but kept out of `report.json`, which is the same for every run. Vitals that are not listed settle within the capture.
-const RUNNING: &[&str] = &["host_calls", "call_cycles_last"];
+/// Vitals that go on counting while guests run, or from one reset to the next. What they read depends on the moment, so
+/// they are shown to people but kept out of `report.json`, which is the same for every run. Those that are not listed settle
+/// within the capture.
+const RUNNING: &[&str] = &["uptime_ms", "awake_us", "switches", "resets", "watchdog_resets"];
+/// The same of each guest, after its prefix.
+const GUEST_RUNNING: &[&str] = &["host_calls", "call_cycles_last", "run_us"];
+const GUEST_PREFIXES: [&str; 2] = ["guest0_", "guest1_"];
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Vital {
@@ -39,8 +43,13 @@ fn vital(field: &Field, value: u32) -> Vital {
         unit: field.unit.clone(),
         description: field.description.clone(),
         value,
-        running: RUNNING.contains(&field.name.as_str()),
+        running: running(&field.name),
     }
+}
+
+fn running(name: &str) -> bool {
+    let of_guest = GUEST_PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix));
+    of_guest.map_or_else(|| RUNNING.contains(&name), |rest| GUEST_RUNNING.contains(&rest))
 }
 
 /// The value of one vital.

@@ -146,7 +146,9 @@ fn firmware_without_symbols_is_refused() {
 #[test]
 fn an_image_larger_than_the_slot_is_refused() {
     let room = Room::new();
-    room.artefacts(&Elf { symbols: vec![("__guest_slot0_start", 0), ("__guest_slot0_end", 4)], ..Elf::default() });
+    let mut elf = Elf::default();
+    elf.symbols[1].1 = elf.symbols[0].1 + 4;
+    room.artefacts(&elf);
     room.run().is(2, &["blinky-c", "8 bytes", "only 4"]);
 }
 
@@ -305,10 +307,18 @@ fn vcd(pin: &str, half_period_ns: u64) -> String {
 #[test]
 fn recorded_captures_are_judged() {
     let room = Room::new();
-    let judge = |vcd: &Path| room.hil(&["judge", "--vcd", &vcd.display().to_string()]);
+    let judge = |vcd: &Path| room.hil(&["judge", "--vcd", &vcd.display().to_string(), "--program", "blinky"]);
     // From a run of `hil`: RUN rises at 16 ms, and 14 s were captured for a test of 10 s.
     let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/blinky-c.vcd");
-    judge(&recorded).is(0, &["mean period 1000.001444 ms", "over 9 periods", "reset to first edge 67.434000 ms"]);
+    judge(&recorded).is(
+        1,
+        &[
+            "off schedule: measured 13.000 µs",
+            "mean period 1000.001444 ms",
+            "over 9 periods",
+            "reset to first edge 67.434000 ms",
+        ],
+    );
     room.write("good.vcd", vcd("GPIO25", 500_000_000));
     judge(&room.at("good.vcd"))
         .is(0, &["GPIO25 passed", "mean period 1000.000000 ms", "0.000 ppm", "reset to first edge 0.500000 ms"]);

@@ -1,6 +1,8 @@
 //! [`Probe`] by way of probe-rs, whichever probe and transport its selector names.
+//!
+//! A probe behind TCP that goes silent blocks every method here for ever; [`super::Patient`] is there for that.
 
-use std::{sync::mpsc, thread, time::Duration};
+use std::time::Duration;
 
 use probe_rs::{
     MemoryInterface, Permissions, Session,
@@ -18,8 +20,6 @@ use crate::{
 
 /// For reset and halt. A chip needs milliseconds; a probe behind a network a little longer.
 const HALT: Duration = Duration::from_secs(2);
-/// For a probe to say what it is. One behind TCP that is none would never answer, and probe-rs never stop waiting.
-const OPEN: Duration = Duration::from_secs(10);
 /// The core that runs the firmware.
 const CORE: usize = 0;
 
@@ -55,14 +55,7 @@ impl ProbeRs {
             net::connect("the debug probe", &address)?;
         }
         let fail = |message| Error::ProbeOpen { selector: self.file.selector.clone(), message };
-        let selector = self.selector.clone();
-        let (sender, opened) = mpsc::channel();
-        // Left behind if it never ends: the runner is about to.
-        thread::spawn(move || sender.send(Lister::new().open(selector)));
-        let opened = opened.recv_timeout(OPEN);
-        let mut probe = opened
-            .map_err(|_| fail(format!("it has not answered for {} s", OPEN.as_secs())))?
-            .map_err(|error| fail(chain(&error)))?;
+        let mut probe = Lister::new().open(self.selector.clone()).map_err(|error| fail(chain(&error)))?;
         // Some probes refuse to attach before a protocol is chosen.
         let protocol = match self.file.protocol {
             Protocol::Swd => WireProtocol::Swd,
@@ -111,6 +104,11 @@ impl Probe for ProbeRs {
         let session = self.session()?;
         let mut core = session.core(CORE).map_err(debug("selecting the core"))?;
         core.read(address, into).map_err(debug("reading memory"))
+    }
+
+    fn write(&mut self, address: u64, word: u32) -> Result<(), Error> {
+        let mut core = self.session()?.core(CORE).map_err(debug("selecting the core"))?;
+        core.write_word_32(address, word).map_err(debug("writing memory"))
     }
 
     fn flash(&mut self, what: &str, segments: &[Segment], progress: OnFlash<'_>) -> Result<(), Error> {

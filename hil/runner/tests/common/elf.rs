@@ -14,9 +14,13 @@ impl Default for Elf {
             symbols: vec![
                 ("__guest_slot0_start", 0x1010_0000),
                 ("__guest_slot0_end", 0x1014_0000),
+                ("__guest_slot1_start", 0x1014_0000),
+                ("__guest_slot1_end", 0x1018_0000),
                 ("VITALS", 0x2000_0040),
             ],
-            vitals: Some("magic - VIT1\nheap_peak bytes most of the heap in use\nhost_calls calls made by the guest\n"),
+            vitals: Some(
+                "magic - VIT2\nheap_peak bytes most of the heap in use\nguest0_host_calls calls made by the guest\n",
+            ),
         }
     }
 }

@@ -1,13 +1,29 @@
 //! Hand-made edge lists, each with one thing wrong, and random ones whose figures are known by construction.
 
-use super::*;
-use crate::test_file::TestFile;
+use crate::{
+    capture::{Capture, Channel},
+    judge::{Edge, Measured, Verdict, Window},
+    test_file::{Test, TestFile, Wave},
+};
+use std::time::Duration;
 
 const MS: u64 = 1_000_000;
 const RESET: u64 = 37 * MS;
 
+/// Without a bound on the schedule, which would find most faults before the criteria that are tried here.
 fn blinky() -> Test {
-    TestFile::load(None).unwrap().tests.remove(0)
+    let mut test = TestFile::load(None).unwrap().tests.remove(0);
+    wave(&mut test).schedule_max = None;
+    test
+}
+
+fn wave(test: &mut Test) -> &mut Wave {
+    test.wave.as_mut().unwrap()
+}
+
+fn judge(edges: &[Edge], window: Window, test: &Test) -> Verdict {
+    let channels = vec![Channel { name: "GPIO25".into(), initial: false, edges: edges.to_vec() }];
+    super::super::judge(test, &Capture { channels, end_ns: window.end_ns }, window, None)
 }
 
 fn window() -> Window {
@@ -29,7 +45,7 @@ fn every(period_ns: u64) -> impl Iterator<Item = u64> {
 
 fn failed(verdict: &Verdict) -> Vec<&str> {
     assert_eq!(verdict.passed, verdict.criteria.iter().all(|criterion| criterion.passed));
-    verdict.criteria.iter().filter(|criterion| !criterion.passed).map(|criterion| criterion.name).collect()
+    verdict.criteria.iter().filter(|criterion| !criterion.passed).map(|criterion| criterion.name.as_str()).collect()
 }
 
 #[test]
@@ -37,8 +53,15 @@ fn a_good_blinky_passes_with_exact_figures() {
     let verdict = judge(&edges(every(1000 * MS), 500 * MS), window(), &blinky());
     assert!(failed(&verdict).is_empty(), "{verdict:?}");
     assert_eq!(verdict.first_edge_ns, Some(2 * MS));
-    let exact =
-        Measured { periods: 9, mean_period_ns: 1e9, worst_deviation_ns: 0, jitter_ns: 0.0, duty: 0.5, drift_ppm: 0.0 };
+    let exact = Measured {
+        periods: 9,
+        mean_period_ns: 1e9,
+        worst_deviation_ns: 0,
+        jitter_ns: 0.0,
+        duty: 0.5,
+        drift_ppm: 0.0,
+        schedule_ns: 0,
+    };
     assert_eq!(verdict.measured, Some(exact));
 }
 
@@ -62,7 +85,7 @@ fn drift_is_found_where_every_period_is_within_tolerance() {
     assert!((measured.drift_ppm - 50.0).abs() < 1e-9, "{measured:?}");
     assert_eq!(measured.jitter_ns, 0.0);
 
-    test.drift_max_ppm = Some(40.0);
+    wave(&mut test).drift_max_ppm = Some(40.0);
     assert_eq!(failed(&judge(&list, window(), &test)), ["drift"]);
 }
 
@@ -73,7 +96,7 @@ fn jitter_is_found_where_the_mean_is_right() {
     let list = edges(rises, 500 * MS);
     let mut test = blinky();
     assert!(judge(&list, window(), &test).passed);
-    test.jitter_max = Some(Duration::from_micros(50));
+    wave(&mut test).jitter_max = Some(Duration::from_micros(50));
     let verdict = judge(&list, window(), &test);
     assert_eq!(failed(&verdict), ["jitter"]);
     let measured = verdict.measured.unwrap();
@@ -121,9 +144,44 @@ fn a_stuck_pin_fails() {
 }
 
 #[test]
+fn one_edge_off_the_schedule_fails_whichever_it_is() {
+    let mut test = blinky();
+    wave(&mut test).schedule_max = Some(Duration::from_micros(2));
+    wave(&mut test).tolerance = None;
+    let good = edges(every(1000 * MS), 500 * MS);
+    assert!(judge(&good, window(), &test).passed);
+    for index in 1..good.len() {
+        for off in [-2_001, -2_000, 2_000, 2_001] {
+            let mut list = good.clone();
+            list[index].at_ns = list[index].at_ns.saturating_add_signed(off);
+            let verdict = judge(&list, window(), &test);
+            let expected: &[&str] = if off.abs() > 2_000 { &["off schedule"] } else { &[] };
+            assert_eq!(failed(&verdict), expected, "edge {index}");
+            assert_eq!(verdict.measured.unwrap().schedule_ns, off.unsigned_abs());
+        }
+    }
+    // A schedule that begins with a falling edge is as good as another.
+    let fall = &good[1..];
+    assert!(judge(fall, Window { start_ns: good[1].at_ns, ..window() }, &test).criteria[1].passed);
+    // Drift adds up.
+    let verdict = judge(&edges(every(1000 * MS + 300), 500 * MS), window(), &test);
+    assert_eq!(verdict.measured.unwrap().schedule_ns, 9 * 300);
+    assert_eq!(failed(&verdict), ["off schedule"]);
+}
+
+#[test]
+fn without_tolerances_the_pin_still_has_to_move() {
+    let mut test = blinky();
+    wave(&mut test).tolerance = None;
+    wave(&mut test).schedule_max = Some(Duration::from_micros(2));
+    let verdict = judge(&edges(every(1000 * MS).take(9), 500 * MS), window(), &test);
+    assert_eq!(failed(&verdict), ["whole periods", "still alive at the end"]);
+}
+
+#[test]
 fn a_late_first_edge_fails_only_if_it_is_asked_for() {
     let mut test = blinky();
-    test.first_edge_max = Some(Duration::from_millis(1));
+    wave(&mut test).first_edge_max = Some(Duration::from_millis(1));
     let list = edges(every(1000 * MS), 500 * MS);
     assert_eq!(failed(&judge(&list, window(), &test)), ["reset to first edge"]);
     let unknown = Window { starts_at_reset: false, ..window() };
