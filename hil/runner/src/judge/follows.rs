@@ -39,24 +39,18 @@ pub fn judge(capture: &Capture, window: Window, follows: &Follows, verdict: &mut
         }
         stray += between.len().saturating_sub(needed);
     }
-    let name = |what: &str| format!("{what} {}", follows.input);
-    verdict.ask(name("answered edges of"), answered.to_string(), format!("at least {}", follows.edges), {
-        answered >= follows.edges
-    });
+    let (enough, in_time) = (answered >= follows.edges, answered > 0 && missed == 0);
+    let expected = format!("at least {}", follows.edges);
+    verdict.ask(format!("answered edges of {}", follows.input), answered.to_string(), expected, enough);
     let measured = match (answered, missed) {
         (0, _) => "no answer at all".into(),
         (_, 0) => microseconds(worst_ns as f64),
         _ => format!("{missed} edges not answered in time"),
     };
     let expected = format!("at most {}", microseconds(within_ns as f64));
-    verdict.ask(format!("slowest answer of {}", follows.output), measured, expected, answered > 0 && missed == 0);
-    let measured = stray.to_string();
-    verdict.ask(
-        format!("other edges of {} after the first of {}", follows.output, follows.input),
-        measured,
-        "0".into(),
-        { stray == 0 },
-    );
+    verdict.ask(format!("slowest answer of {}", follows.output), measured, expected, in_time);
+    let name = format!("other edges of {} after the first of {}", follows.output, follows.input);
+    verdict.ask(name, stray.to_string(), "0".into(), stray == 0);
 }
 
 /// The channel's level at a moment; an edge at that very moment has happened.
