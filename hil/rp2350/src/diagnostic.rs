@@ -44,6 +44,8 @@ pub enum What {
     PinFunction,
     /// A setting of a peripheral that is not modelled was chosen: it does not work as set.
     Setting,
+    /// A UART sent a byte, but its line does not reach the pin that the board's serial adapter is wired to.
+    Unheard,
     /// A lookup in the boot ROM for what it, or the model, does not have; answered with 0.
     RomLookup,
     /// A boot ROM function was called with arguments that it cannot serve; nothing was done.
@@ -63,6 +65,7 @@ impl fmt::Display for What {
             What::FlashWrite => "write to flash through the bus",
             What::PinFunction => "pin function that is not modelled",
             What::Setting => "setting that is not modelled",
+            What::Unheard => "byte that no pin carries to the serial adapter",
             What::RomLookup => "unknown boot ROM function or datum",
             What::RomArgument => "bad argument to a boot ROM function",
             What::Coprocessor => "coprocessor instruction that is not modelled",

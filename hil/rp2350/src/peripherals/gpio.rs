@@ -4,6 +4,7 @@
 //! over the pad's pulls; without either it reads low. Of the functions, SIO, UART and PWM drive; the others are reported. IRQOVER
 //! is remembered and has no effect.
 
+use super::uart::Wires;
 use crate::diagnostic::What;
 use crate::{Edge, Instant, Line};
 
@@ -165,6 +166,15 @@ impl Gpio {
             }
         }
         self.update(now, mask);
+    }
+
+    /// What of UART `uart` reaches the board's serial adapters: UART0 is wired to pins 0 and 1, UART1 to 4 and 5.
+    pub(crate) fn uart_wires(&self, uart: usize) -> Wires {
+        let (tx, rx) = (4 * uart, 4 * uart + 1);
+        Wires {
+            tx: self.ctrl[tx] & 31 == FUNC_UART && self.pads[tx] & (ISO | OUTPUT_DISABLE) == 0,
+            rx: self.ctrl[rx] & 31 == FUNC_UART && self.pads[rx] & INPUT_ENABLE != 0,
+        }
     }
 
     fn update_pin(&mut self, now: u64, pin: usize) {

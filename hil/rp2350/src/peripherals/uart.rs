@@ -1,7 +1,7 @@
 //! UART0 and UART1: the PL011 (RP2350 datasheet §12.1), with real bit times on its pins.
 //!
 //! Transmitted bits leave as level changes, each at its exact time. Received bytes come from outside as whole bytes, one
-//! frame time after the other; the pin is not looked at. Modem control, IrDA and DMA requests are not modelled.
+//! frame time after the other. Whoever is outside is wired to one pair of pins ([`Wires`]). Modem control, IrDA and DMA requests are not modelled.
 
 use std::collections::VecDeque;
 
@@ -54,10 +54,20 @@ pub(crate) struct Uart {
     rx: Option<Frame>,
     rx_timeout: Option<u64>,
     overrun: bool,
-    /// Bytes that have left completely.
+    /// Bytes that have left completely, and were heard.
     sent: Vec<u8>,
+    /// The byte before was heard, and one since the last look was not.
+    heard: bool,
+    unheard: bool,
     /// Bytes on their way from outside.
     given: VecDeque<u8>,
+}
+
+/// Which of a UART's lines reach the pins that something outside is wired to.
+#[derive(Clone, Copy)]
+pub(crate) struct Wires {
+    pub(crate) tx: bool,
+    pub(crate) rx: bool,
 }
 
 /// A change of the transmit line.
@@ -79,6 +89,8 @@ impl Uart {
             rx_timeout: None,
             overrun: false,
             sent: Vec::new(),
+            heard: true,
+            unheard: false,
             given: VecDeque::new(),
         }
     }
@@ -181,15 +193,24 @@ impl Uart {
         tx.min(rx).min(self.rx_timeout.unwrap_or(u64::MAX))
     }
 
+    /// Whether nobody hears it any more, since the last call.
+    pub(crate) fn take_unheard(&mut self) -> bool {
+        std::mem::take(&mut self.unheard)
+    }
+
     /// Moves bits until `now`; `edges` gets the changes of the transmit line.
-    pub(crate) fn service(&mut self, now: u64, edges: &mut Vec<TxEdge>) {
+    pub(crate) fn service(&mut self, now: u64, wires: Wires, edges: &mut Vec<TxEdge>) {
         while let Some(frame) = &mut self.tx {
             if frame.next > now {
                 break;
             }
             let at = frame.next;
             if frame.left == 0 {
-                self.sent.push(frame.byte);
+                if wires.tx {
+                    self.sent.push(frame.byte);
+                }
+                self.unheard |= self.heard && !wires.tx;
+                self.heard = wires.tx;
                 if self.regs.cr & LOOPBACK != 0 {
                     let byte = frame.byte;
                     self.receive(at, byte);
@@ -212,7 +233,9 @@ impl Uart {
         {
             let (at, byte) = (frame.next, frame.byte);
             self.rx = None;
-            self.receive(at, byte);
+            if wires.rx {
+                self.receive(at, byte);
+            }
             self.start_receiving(at);
         }
         if self.rx_timeout.is_some_and(|at| at <= now) {

@@ -27,6 +27,7 @@ pub(crate) const SRAM_BASE: u32 = 0x2000_0000;
 const SRAM_SIZE: usize = 520 * 1024;
 const BOOTRAM_SIZE: usize = 1024;
 const APB_BASE: u32 = 0x4000_0000;
+const UART0_BASE: u32 = 0x4007_0000;
 const SIO_BASE: u32 = 0xd000_0000;
 const SIO_END: u32 = 0xd000_0200;
 /// How many writes of one instruction are remembered for the other core's exclusive monitor: the most that one stores.
@@ -285,11 +286,14 @@ impl Soc {
         }
         for n in 0..2 {
             let mut edges = std::mem::take(&mut self.tx_edges);
-            self.uarts[n].service(now, &mut edges);
+            self.uarts[n].service(now, self.gpio.uart_wires(n), &mut edges);
             for edge in edges.drain(..) {
                 self.gpio.update_uart(edge.at, n, edge.high);
             }
             self.tx_edges = edges;
+            if self.uarts[n].take_unheard() {
+                self.report(0, UART0_BASE + n as u32 * 0x8000, What::Unheard);
+            }
         }
         // Its edges come on a cycle's beginning, so none of the above is later.
         if self.pwm.next_event() <= now {

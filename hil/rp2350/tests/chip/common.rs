@@ -154,6 +154,18 @@ pub fn ready(image: &[u8]) -> Rp2350 {
     chip
 }
 
+/// UART0 at 115200 baud from 150 MHz, 8N1, with FIFOs, on its pins.
+pub fn start_uart0(port: &mut DebugPort<'_>) {
+    for pin in [0, 1] {
+        write(port, pad_of(pin), 0x56);
+        write(port, ctrl_of(pin), 2);
+    }
+    write(port, UART0 + 0x24, 81);
+    write(port, UART0 + 0x28, 24);
+    write(port, UART0 + 0x2c, 0x70);
+    write(port, UART0 + 0x30, 0x301);
+}
+
 /// Lets SIO drive `pin`.
 pub fn output(port: &mut DebugPort<'_>, pin: u32) {
     write(port, pad_of(pin), 0x56);

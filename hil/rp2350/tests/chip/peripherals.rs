@@ -173,9 +173,7 @@ fn the_clear_alias_clears_what_writing_one_clears() {
     write(&mut port, TIMER0 + 0x40 + 0x1000, 0b0110);
     assert_eq!(read(&mut port, TIMER0 + 0x40), 0b1011);
     // A UART's interrupts.
-    write(&mut port, UART0 + 0x24, 81);
-    write(&mut port, UART0 + 0x2c, 0x70);
-    write(&mut port, UART0 + 0x30, 0x301);
+    start_uart0(&mut port);
     chip.uart_give(0, &[0x55; 33]);
     run_for_micros(&mut chip, 3_500);
     let mut port = chip.debug();
@@ -195,12 +193,7 @@ fn the_clear_alias_clears_what_writing_one_clears() {
 fn a_uart_sends_bits_at_their_times() {
     let mut chip = ready(&image(&IDLE, &[]));
     let mut port = chip.debug();
-    write(&mut port, pad_of(0), 0x56);
-    write(&mut port, ctrl_of(0), 2);
-    write(&mut port, UART0 + 0x24, 81);
-    write(&mut port, UART0 + 0x28, 24);
-    write(&mut port, UART0 + 0x2c, 0x70);
-    write(&mut port, UART0 + 0x30, 0x301);
+    start_uart0(&mut port);
     assert!(chip.level(rp2350_model::Line::Pin(0)), "an idle line is high");
     edges(&mut chip);
     let start = chip.now().units();
@@ -287,10 +280,7 @@ fn a_uart_asks_for_more_when_its_fifo_falls_to_the_level() {
 fn a_uart_receives_bytes_one_frame_after_the_other() {
     let mut chip = ready(&image(&IDLE, &[]));
     let mut port = chip.debug();
-    write(&mut port, UART0 + 0x24, 81);
-    write(&mut port, UART0 + 0x28, 24);
-    write(&mut port, UART0 + 0x2c, 0x70);
-    write(&mut port, UART0 + 0x30, 0x301);
+    start_uart0(&mut port);
     chip.uart_give(0, b"hi");
     run_for_micros(&mut chip, 86);
     assert_eq!(read(&mut chip.debug(), UART0 + 0x18) & 0x10, 0x10, "RXFE");
@@ -306,6 +296,30 @@ fn a_uart_receives_bytes_one_frame_after_the_other() {
     let mut port = chip.debug();
     assert_eq!(read(&mut port, UART0 + 0x3c) & 0x450, 0x450, "overrun, timeout and level");
     assert_eq!(read(&mut port, UART0 + 0x18) & 0x40, 0x40, "RXFF");
+}
+
+/// Whoever forgets the pins is not heard, and hears nothing, as on the board.
+#[test]
+fn a_uart_without_its_pins_talks_to_nobody() {
+    let mut chip = ready(&image(&IDLE, &[]));
+    start_uart0(&mut chip.debug());
+    write(&mut chip.debug(), ctrl_of(0), 31);
+    write(&mut chip.debug(), pad_of(1), 0x16);
+    write(&mut chip.debug(), UART0, u32::from(b'x'));
+    chip.uart_give(0, b"y");
+    run_for_micros(&mut chip, 200);
+    let mut sent = Vec::new();
+    chip.uart_take(0, &mut sent);
+    assert_eq!(sent, []);
+    let mut port = chip.debug();
+    assert_eq!(read(&mut port, UART0 + 0x18) & 0x98, 0x90, "nothing received, all sent");
+    assert_eq!(chip.take_diagnostics()[0].what, What::Unheard);
+    write(&mut chip.debug(), ctrl_of(0), 2);
+    write(&mut chip.debug(), UART0, u32::from(b'z'));
+    run_for_micros(&mut chip, 200);
+    chip.uart_take(0, &mut sent);
+    assert_eq!(sent, b"z");
+    assert_eq!(chip.take_diagnostics(), []);
 }
 
 #[test]
