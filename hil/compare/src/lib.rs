@@ -83,8 +83,8 @@ pub fn measure(engine: &Engine, pin: u8, iterations: usize) -> Result<Cost, Erro
     let mut flash_bytes = firmware.flash_bytes();
     if let Some(slot) = &engine.slot {
         let content = slot.content()?;
-        let room = firmware.slot.end - firmware.slot.start;
-        if content.len() as u64 > room || program(&mut chip, firmware.slot.start, &content).is_none() {
+        let room = firmware.slots[0].end - firmware.slots[0].start;
+        if content.len() as u64 > room || program(&mut chip, firmware.slots[0].start, &content).is_none() {
             return Err(Error::TooLarge { path: slot.path().into(), room });
         }
         flash_bytes += content.len() as u64;
