@@ -23,7 +23,7 @@ pub enum Error {
     #[error("{} has no Cargo.toml, Makefile or build.zig: not known how to build it", path.display())]
     UnknownLanguage { path: PathBuf },
 
-    #[error("{name} is not a name for a guest: use 1 to 31 letters, digits, - and _")]
+    #[error("{name} is not a name for a guest: use 1 to 31 letters, digits, and between them -, _ and .")]
     BadName { name: String },
 
     #[error("{guest} needs {tool}, which is not here: run ./x setup{}", hint.map(|hint| format!(" ({hint})")).unwrap_or_default())]
@@ -86,6 +86,11 @@ pub enum Error {
 
     #[error("{fixture} should have been refused, because of what its first lines say, but was not")]
     FixtureAccepted { fixture: String },
+
+    #[error(
+        "the contract has a parameter {parameter}, for which guests/pack/src/edges.rs knows no legal value: add one"
+    )]
+    NoLegalValue { parameter: String },
 
     #[error("{name}: {source}")]
     Guest { name: String, source: Box<Error> },

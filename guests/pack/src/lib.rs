@@ -6,6 +6,7 @@
 //! to each language's own tools; signatures come with signed updates.
 
 mod component;
+mod edges;
 mod engine;
 mod error;
 pub mod fixtures;
@@ -62,8 +63,10 @@ impl Package {
     /// input a guest may not be.
     pub fn new(guest: Guest, input: &[u8]) -> Result<Self> {
         let name = &guest.name;
-        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        if !(1..=NAME_MAX).contains(&name.len()) || !name.chars().all(is_name) {
+        let inside = |c: char| c.is_ascii_alphanumeric() || ['-', '_', '.'].contains(&c);
+        // Neither `..` nor a hidden folder.
+        let starts = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+        if !starts || name.len() > NAME_MAX || !name.chars().all(inside) {
             return Err(Error::BadName { name: name.clone() });
         }
         let world = World::find(&guest.world)?;
@@ -120,7 +123,7 @@ impl Package {
     /// One line for a person: the name and how large each stage came out.
     pub fn summary(&self) -> String {
         format!(
-            "{:<16} core {:>6}  component {:>6}  cwasm {:>6}  image {:>6}  memory {:>5}",
+            "{:<31} core {:>6}  component {:>6}  cwasm {:>6}  image {:>6}  memory {:>5}",
             self.guest.name,
             self.core.len(),
             self.component.len(),

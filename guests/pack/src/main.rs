@@ -105,7 +105,7 @@ fn pack_fixtures(out: Option<PathBuf>, root: Option<PathBuf>) -> Result<()> {
                 package.write(&out)?;
                 println!("{}", package.summary());
             }
-            Fixture::Refused { name, reason } => println!("{name:<16} refused, as it must be: {reason}"),
+            Fixture::Refused { name, reason } => println!("{name:<31} refused, as it must be: {reason}"),
         }
     }
     Ok(())

@@ -42,6 +42,15 @@ fn refused(input: &[u8]) -> String {
     message
 }
 
+/// Packs the text under a policy with these lines, expecting success. The folder with the stages.
+fn pack_with(policy: &str, wat: &str, folder: &TempDir) -> PathBuf {
+    let (file, policy_file) = (folder.path().join("input.wat"), folder.path().join("policy.toml"));
+    fs::write(&file, wat).unwrap();
+    fs::write(&policy_file, policy).unwrap();
+    succeeds(image(&file, folder.path()).arg("--policy").arg(policy_file));
+    folder.path().join("guest")
+}
+
 fn manifest(guest: &Path) -> serde_json::Value {
     serde_json::from_slice(&fs::read(guest.join("manifest.json")).unwrap()).unwrap()
 }
@@ -76,25 +85,118 @@ fn the_manifest_tells_what_is_in_the_folder() {
 #[test]
 fn the_image_is_mcuboots() {
     let folder = TempDir::new().unwrap();
-    succeeds(&mut image(&fixture("blinky-400ms.wat"), folder.path()));
-    let image = fs::read(folder.path().join("guest/guest.img")).unwrap();
-    let payload = fs::read(folder.path().join("guest/guest.cwasm")).unwrap();
+    let guest = pack_with("failures = 7", &fs::read_to_string(fixture("blinky-400ms.wat")).unwrap(), &folder);
+    let image = fs::read(guest.join("guest.img")).unwrap();
+    let payload = fs::read(guest.join("guest.cwasm")).unwrap();
+    let u16_at = |at: usize| u16::from_le_bytes(image[at..at + 2].try_into().unwrap());
     let u32_at = |at: usize| u32::from_le_bytes(image[at..at + 4].try_into().unwrap());
     assert_eq!(u32_at(0), 0x96f3_b83d, "magic");
     assert_eq!(u32_at(4), 0, "load address");
-    assert_eq!(u32_at(8), 256, "header size; no protected TLVs");
-    assert_eq!(u32_at(12), u32::try_from(payload.len()).unwrap());
+    assert_eq!(u16_at(8), 256, "header size");
+    let protected = usize::from(u16_at(10));
+    assert_eq!(protected, 4 + 4 + 72 + 4 + 5, "protected TLVs: info, policy, name");
+    let padded = payload.len().next_multiple_of(4);
+    assert_eq!(u32_at(12), u32::try_from(padded).unwrap());
     assert_eq!(u32_at(16), 0, "flags");
-    assert_eq!(image[20..28], [0, 1, 0, 0, 0, 0, 0, 0], "version 0.1.0+0");
+    assert_eq!(image[20..28], [0, 2, 0, 0, 0, 0, 0, 0], "version 0.2.0+0");
     assert!(image[28..256].iter().all(|&byte| byte == 0), "rest of the header");
-    let end = 256 + payload.len();
-    assert_eq!(image[256..end], payload);
+    assert_eq!(image[256..256 + payload.len()], payload);
+    assert!(image[256 + payload.len()..256 + padded].iter().all(|&byte| byte == 0), "padding");
+
+    let area = 256 + padded;
+    assert_eq!((u16_at(area), usize::from(u16_at(area + 2))), (0x6908, protected));
+    assert_eq!((u16_at(area + 4), u16_at(area + 6)), (0x00a0, 72), "policy");
+    assert_eq!((u16_at(area + 8), u16_at(area + 10)), (1, 72), "its version and length");
+    assert_eq!(u32_at(area + 8 + 68), 7, "its last word, failures");
+    assert_eq!((u16_at(area + 80), u16_at(area + 82)), (0x00a1, 5), "name");
+    assert_eq!(image[area + 84..area + protected], *b"guest");
+
+    let end = area + protected;
     assert_eq!(image[end..end + 8], [0x07, 0x69, 40, 0, 0x10, 0, 32, 0], "TLV info and the hash's TLV");
     assert_eq!(image[end + 8..], Sha256::digest(&image[..end])[..]);
 }
 
 #[test]
-fn the_payload_is_a_stripped_pulley_component() {
+fn an_image_without_a_policy_says_so() {
+    let folder = TempDir::new().unwrap();
+    let guest = pack(&module(""), &folder);
+    let image = fs::read(guest.join("guest.img")).unwrap();
+    let protected = [&b"\x08\x69\x0d\x00"[..], b"\xa1\x00\x05\x00guest"].concat();
+    assert_eq!(image[image.len() - 40 - protected.len()..][..protected.len()], protected, "a name and nothing else");
+    assert!(manifest(&guest).get("policy").is_none());
+}
+
+#[test]
+fn the_manifest_shows_the_policy_with_every_key() {
+    let folder = TempDir::new().unwrap();
+    let policy = "outputs = { 25 = \"low\" }\ninputs = { 15 = \"pull-up\" }\nuarts = [1]\nwait-ms = 5";
+    let shown = manifest(&pack_with(policy, &module(""), &folder))["policy"].clone();
+    assert_eq!(shown["outputs"], serde_json::json!({"25": "low"}));
+    assert_eq!(shown["inputs"], serde_json::json!({"15": "pull-up"}));
+    assert_eq!((&shown["uarts"], &shown["uart-baud"]), (&serde_json::json!([1]), &serde_json::json!(115_200)));
+    assert_eq!((&shown["wait-ms"], &shown["cpu-permille"]), (&serde_json::json!(5), &serde_json::json!(1_000)));
+}
+
+#[test]
+fn a_policy_that_is_wrong_is_refused_by_file_and_key() {
+    let folder = TempDir::new().unwrap();
+    let policy = folder.path().join("policy.toml");
+    fs::write(&policy, "output = { 25 = \"low\" }").unwrap();
+    let message = refuses(image(&fixture("trap.wat"), folder.path()).arg("--policy").arg(&policy));
+    assert!(message.contains("policy.toml") && message.contains("output"), "{message}");
+}
+
+#[test]
+fn a_policy_names_the_world() {
+    let folder = TempDir::new().unwrap();
+    let (file, policy) = (folder.path().join("input.wat"), folder.path().join("policy.toml"));
+    fs::write(&file, module("")).unwrap();
+    fs::write(&policy, "world = \"blinky@0.1.0\"").unwrap();
+    let pack = |more: &[&str]| {
+        let mut command = guest_pack();
+        command.args(["image", "--name", "servo", "--out"]).arg(folder.path()).arg(&file).args(more);
+        succeeds(&mut command);
+        manifest(&folder.path().join("servo"))["world"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(pack(&["--policy", policy.to_str().unwrap()]), "embedded:platform/blinky@0.1.0");
+    assert_eq!(pack(&["--world", "echo"]), "embedded:platform/echo@0.2.0");
+    assert_eq!(pack(&[]), "embedded:platform/servo@0.2.0", "the world of that name");
+}
+
+/// A host that shuts a guest out of its code with the MPU shuts it out of nothing else.
+#[test]
+fn code_has_granules_of_its_own() {
+    use object::{Object, ObjectSection};
+    let nops: String = std::iter::repeat_n("(drop (i32.const 1))", 3).collect();
+    for calls in 0..20 {
+        let folder = TempDir::new().unwrap();
+        // Code of many lengths: 20 of them in steps that are no multiple of a granule.
+        let body = r#"(call $set-high (i32.const 7))"#.repeat(calls);
+        let guest = pack(
+            &format!(
+                r#"(module (import "embedded:platform/gpio@0.2.0" "set-high" (func $set-high (param i32)))
+                   (func (export "run") {nops} {body}))"#
+            ),
+            &folder,
+        );
+        let cwasm = fs::read(guest.join("guest.cwasm")).unwrap();
+        let elf = object::read::elf::ElfFile64::<object::Endianness>::parse(&*cwasm).unwrap();
+        let range = |section: &object::read::elf::ElfSection64<'_, '_, object::Endianness>| section.file_range();
+        let code = elf.section_by_name(".text").unwrap();
+        let (start, size) = range(&code).unwrap();
+        assert_eq!(start % 32, 0, "{calls} calls");
+        let end = (start + size).next_multiple_of(32);
+        for section in elf.sections().filter(|section| section.index() != code.index()) {
+            let (other, length) = range(&section).unwrap();
+            assert!(other + length <= start || other >= end, "{calls} calls: {} is in it", section.name().unwrap());
+        }
+        let headers = u64::from_le_bytes(cwasm[0x28..0x30].try_into().unwrap());
+        assert!(headers >= end, "{calls} calls: section headers are in it");
+    }
+}
+
+#[test]
+fn the_payload_is_a_stripped_pulley_module() {
     let folder = TempDir::new().unwrap();
     let guest = pack(&module(""), &folder);
     let cwasm = fs::read(guest.join("guest.cwasm")).unwrap();
@@ -103,8 +205,22 @@ fn the_payload_is_a_stripped_pulley_component() {
     let engine = elf.section_by_name(".wasmtime.engine").unwrap().data().unwrap();
     assert!(engine.windows(8).any(|text| text == b"pulley32"), "the target is written in the engine section");
     assert!(elf.section_by_name(".text").unwrap().size() > 0, "stripping leaves the code");
+    assert!(elf.section_by_name(".wasmtime.addrmap").unwrap().size() > 0, "a trap can be told with its place");
     assert!(elf.section_by_name(".symtab").is_none());
     assert!(elf.section_by_name(".strtab").is_none());
+    let component = wasmtime::Engine::detect_precompiled(&cwasm);
+    assert!(matches!(component, Some(wasmtime::Precompiled::Module)), "{component:?}");
+}
+
+/// Offsets that a host reports are offsets in this file.
+#[test]
+fn the_core_module_is_the_one_in_the_component() {
+    let folder = TempDir::new().unwrap();
+    let guest = pack(&module(r#"(memory 16 16 (pagesize 1)) (func (export "cabi_realloc"))"#), &folder);
+    let (core, component) =
+        (fs::read(guest.join("core.wasm")).unwrap(), fs::read(guest.join("component.wasm")).unwrap());
+    assert!(component.windows(core.len()).any(|part| part == core));
+    assert!(!core.windows(7).any(|text| text == b"realloc"), "an export that nobody uses is gone");
 }
 
 #[test]
@@ -149,16 +265,87 @@ fn a_foreign_import_of_a_component_is_refused_by_name() {
 
 #[test]
 fn a_function_that_the_interface_lacks_is_refused() {
-    let toggle = r#"(import "embedded:platform/gpio@0.2.0" "toggle" (func (param i32)))"#;
-    let message = refused(module(toggle).as_bytes());
-    assert!(message.contains("toggle of embedded:platform/gpio@0.2.0"), "{message}");
+    let blink = r#"(import "embedded:platform/gpio@0.2.0" "blink" (func (param i32)))"#;
+    let message = refused(module(blink).as_bytes());
+    assert!(message.contains("blink of embedded:platform/gpio@0.2.0"), "{message}");
 }
 
 #[test]
-fn another_signature_is_refused() {
+fn another_version_of_the_interface_is_refused() {
+    let old = r#"(import "embedded:platform/gpio@0.1.0" "set-high" (func (param i32)))"#;
+    assert!(refused(module(old).as_bytes()).contains("set-high of embedded:platform/gpio@0.1.0"));
+}
+
+#[test]
+fn another_signature_is_refused_with_both() {
     let wide = r#"(import "embedded:platform/gpio@0.2.0" "set-high" (func (param i64)))"#;
     let message = refused(module(wide).as_bytes());
     assert!(message.contains("does not fit the world") && message.contains("set-high"), "{message}");
+    assert!(message.contains("as (func (param i64)), but it is (func (param i32))"), "{message}");
+    let table = r#"(import "embedded:platform/gpio@0.2.0" "set-high" (table 1 funcref))"#;
+    assert!(refused(module(table).as_bytes()).contains("as something else"));
+    let run = r#"(module (func (export "run") (result i32) (i32.const 0)))"#;
+    assert!(refused(run.as_bytes()).contains("exports run as (func (result i32)), but it is (func)"));
+}
+
+#[test]
+fn what_cannot_be_lowered_is_refused_by_what_it_is() {
+    for (more, told) in [
+        ("(func $first) (start $first)", "start section"),
+        (r#"(func (export "_initialize"))"#, "_initialize"),
+        ("(memory 1) (memory 1)", "2 memories"),
+    ] {
+        let message = refused(module(more).as_bytes());
+        assert!(message.contains("cannot be lowered") && message.contains(told), "{message}");
+    }
+}
+
+/// One that would write its result where there is nothing.
+#[test]
+fn a_call_through_memory_needs_one() {
+    let pack = |memory: &str| {
+        let folder = TempDir::new().unwrap();
+        let file = folder.path().join("input.wat");
+        let read = r#"(import "embedded:platform/uart@0.2.0" "read" (func (param i32 i32 i32)))"#;
+        fs::write(&file, module(&format!("{read} {memory}"))).unwrap();
+        let mut command = guest_pack();
+        command.args(["image", "--world", "echo", "--name", "guest", "--out"]).arg(folder.path()).arg(&file);
+        command.output().unwrap()
+    };
+    for memory in ["", "(memory 1)"] {
+        let output = pack(memory);
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && message.contains("exports no memory"), "{memory}: {message}");
+    }
+    assert!(pack(r#"(memory (export "memory") 16 16 (pagesize 1))"#).status.success());
+}
+
+/// On a component host this one drives its pin low where the module in it asks for high.
+#[test]
+fn a_component_that_is_wired_in_its_own_way_is_refused() {
+    let wired = |first: &str, second: &str| {
+        format!(
+            r#"(component
+                (import "embedded:platform/gpio@0.2.0" (instance $gpio
+                  (export "set-high" (func (param "pin" u32)))
+                  (export "set-low" (func (param "pin" u32)))))
+                (core module $program
+                  (import "embedded:platform/gpio@0.2.0" "set-high" (func (param i32)))
+                  (import "embedded:platform/gpio@0.2.0" "set-low" (func (param i32)))
+                  (func (export "run") (call 0 (i32.const 25))))
+                (core func $high (canon lower (func $gpio "set-high")))
+                (core func $low (canon lower (func $gpio "set-low")))
+                (core instance $host (export "set-high" (func {first})) (export "set-low" (func {second})))
+                (core instance $made (instantiate $program
+                  (with "embedded:platform/gpio@0.2.0" (instance $host))))
+                (func (export "run") (canon lift (core func $made "run"))))"#
+        )
+    };
+    let message = refused(wired("$low", "$high").as_bytes());
+    assert!(message.contains("cannot be lowered") && message.contains("more than a wrapping"), "{message}");
+    let message = refused(br#"(component (core module $m (func (export "run")))
+        (component $inner) (core instance $i (instantiate $m)) (func (export "run") (canon lift (core func $i "run"))))"#);
+    assert!(message.contains("more than a wrapping"), "{message}");
 }
 
 #[test]
@@ -178,14 +365,14 @@ fn an_unknown_world_is_refused_with_those_there_are() {
     let mut command = guest_pack();
     command.args(["image", "--world", "thermostat", "--name", "guest", "--out", "unused"]).arg(fixture("trap.wat"));
     let message = refuses(&mut command);
-    assert!(message.contains("no world thermostat; it has: blinky"), "{message}");
+    assert!(message.contains("no world thermostat; it has: blinky@0.2.0"), "{message}");
 }
 
 #[test]
 fn a_name_that_is_no_folder_is_refused() {
     let mut command = guest_pack();
     command.args(["image", "--world", "blinky", "--name", "../guest", "--out", "unused"]).arg(fixture("trap.wat"));
-    assert!(refuses(&mut command).contains("not a name for a folder"));
+    assert!(refuses(&mut command).contains("not a name for a guest"));
 }
 
 #[test]
@@ -194,24 +381,28 @@ fn a_file_that_is_not_there_is_named() {
 }
 
 #[test]
-fn too_much_memory_is_refused_unless_the_budget_allows_it() {
+fn too_much_memory_is_refused_unless_the_policy_allows_it() {
     let wat = module("(memory 2)");
     let message = refused(wat.as_bytes());
     assert!(message.contains("131072 bytes") && message.contains("4096"), "{message}");
-
     let folder = TempDir::new().unwrap();
-    let file = folder.path().join("input.wat");
-    fs::write(&file, &wat).unwrap();
-    succeeds(image(&file, folder.path()).args(["--memory-budget", "131072"]));
-    assert_eq!(manifest(&folder.path().join("guest"))["memory_bytes"], 131_072);
+    assert_eq!(manifest(&pack_with("memory-bytes = 131072", &wat, &folder))["memory_bytes"], 131_072);
 }
 
 #[test]
-fn memory_that_may_grow_beyond_the_budget_is_refused() {
+fn too_many_table_elements_are_refused_unless_the_policy_allows_them() {
+    let wat = module("(table 60 funcref) (table 5 funcref)");
+    let message = refused(wat.as_bytes());
+    assert!(message.contains("65 elements") && message.contains("64"), "{message}");
+    pack_with("table-elements = 65", &wat, &TempDir::new().unwrap());
+}
+
+/// How far it may grow is for the host to say when it does: every guest with a heap would like to.
+#[test]
+fn memory_may_be_made_to_grow() {
     let grow = |memory: &str| module(&format!("{memory} (func (drop (memory.grow (i32.const 1))))"));
-    assert!(refused(grow("(memory 0 1)").as_bytes()).contains("may grow to 65536 bytes"));
-    assert!(refused(grow("(memory 0)").as_bytes()).contains("may grow without limit"));
-    assert_eq!(memory_of(&grow("(memory 1024 4096 (pagesize 1))")), 1024);
+    assert_eq!(memory_of(&grow("(memory 1024 (pagesize 1))")), 1024);
+    assert!(refused(grow("(memory 1 1)").as_bytes()).contains("65536 bytes"), "and is not cut to what is used");
 }
 
 /// What cargo-component leaves: one page of 64 KiB, of which the linker says how much is used.
