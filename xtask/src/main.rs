@@ -31,6 +31,11 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Build all, measure what the host costs and print it beside its targets; arguments go to `hil figures`
+    Figures {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// Build all and print what a guest that computes costs here, as native code and in another interpreter; arguments
     /// go to `compare`
     Compare {
@@ -65,6 +70,14 @@ fn dispatch(verb: Verb) -> Result<(), Failure> {
             build::all()?;
             // `hil` has its own exit codes, which ./x hands on.
             Step::new(run::tool("hil")).arg("run").args(args).run()
+        }
+        Verb::Figures { args } => {
+            build::all()?;
+            build::rivals()?;
+            // How fast native code is, which no bench needs to be asked for.
+            let native = run::root().join("target/native.json");
+            Step::new(run::tool("compare")).arg("--json").arg(&native).arg("native-o3").run()?;
+            Step::new(run::tool("hil")).arg("figures").arg("--native").arg(&native).args(args).run()
         }
         Verb::Compare { args } => {
             build::all()?;

@@ -27,6 +27,8 @@ const PATIENCE_MS: u64 = 5_000;
 pub enum Error {
     #[error("{path}: {source}. Run `./x compare`, which builds everything first", path = path.display())]
     Read { path: PathBuf, source: std::io::Error },
+    #[error("{path}: {source}: check the path and its permissions", path = path.display())]
+    Write { path: PathBuf, source: std::io::Error },
     #[error("{path}: {reason}", path = path.display())]
     Program { path: PathBuf, reason: String },
     #[error("{path} does not fit into its slot of {room} bytes", path = path.display())]

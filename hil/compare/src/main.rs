@@ -23,6 +23,9 @@ struct Arguments {
     /// The pin that it toggles once an iteration
     #[arg(long, default_value_t = 17)]
     pin: u8,
+    /// Also write what was measured to this file
+    #[arg(long)]
+    json: Option<PathBuf>,
     /// Only these engines, such as wasmi; the first one is what the others are compared with
     #[arg(value_parser = clap::builder::PossibleValuesParser::new(ENGINES))]
     engines: Vec<String>,
@@ -48,7 +51,22 @@ fn run(arguments: &Arguments) -> Result<Table, Error> {
         let engine = Engine::new(name, &arguments.guest, &arguments.artefacts);
         costs.push((*name, measure(&engine, arguments.pin, arguments.iterations as usize)?));
     }
+    if let Some(path) = &arguments.json {
+        std::fs::write(path, json(&costs)).map_err(|source| Error::Write { path: path.clone(), source })?;
+    }
     Ok(table(&costs))
+}
+
+/// One object an engine. Names are plain, so nothing needs escaping.
+fn json(costs: &[(&str, Cost)]) -> String {
+    let object = |(name, cost): &(&str, Cost)| {
+        let Cost { instructions, flash_bytes, ram } = cost;
+        format!(
+            r#"  {{"engine": "{name}", "instructions": {instructions:.0}, "ram_bytes": {}, "flash_bytes": {flash_bytes}}}"#,
+            ram.total()
+        )
+    };
+    format!("[\n{}\n]\n", costs.iter().map(object).collect::<Vec<_>>().join(",\n"))
 }
 
 fn table(costs: &[(&str, Cost)]) -> Table {

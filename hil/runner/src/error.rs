@@ -149,6 +149,9 @@ pub enum Error {
     #[error("the bench is not ready: see above what to check")]
     BenchCheck,
 
+    #[error("{}: {message}; write it again with `compare --json`", path.display())]
+    Native { path: PathBuf, message: String },
+
     #[error("the report cannot be written: {message}")]
     Report { message: String },
 }

@@ -10,18 +10,16 @@ use std::{
 use clap::{Args, Parser, Subcommand};
 use hil::{
     Error,
-    analyser::{Analyser, Sigrok},
     artefacts::Artefacts,
     bench_file::{BenchFile, RUN},
     capture::Capture,
     check,
-    console::{Console, NoConsole, Port, Serial},
+    figures::{self, Compute, Figures},
+    instruments,
     judge::{Window, judge},
-    probe::{Patient, Probe, ProbeRs},
     progress::Progress,
     report::Report,
-    run::{Instruments, Plan, summary},
-    service::Service,
+    run::{Plan, summary},
     table,
     test_file::{Test, TestFile},
 };
@@ -43,6 +41,8 @@ enum Verb {
         #[command(subcommand)]
         verb: BenchVerb,
     },
+    /// Measure what the host costs, beside its targets; exit code 1 if one that must be met is missed.
+    Figures(FiguresArgs),
     /// Judge a capture that was taken earlier.
     Judge(Judge),
 }
@@ -83,6 +83,25 @@ struct Run {
 }
 
 #[derive(Args)]
+struct FiguresArgs {
+    /// Bench file; the built-in virtual bench without it.
+    #[arg(long)]
+    bench: Option<PathBuf>,
+    /// What `./x build` wrote.
+    #[arg(long, default_value = "target/artefacts")]
+    artefacts: PathBuf,
+    /// What `compare --json` wrote: how fast the guest that computes is as native code.
+    #[arg(long)]
+    native: Option<PathBuf>,
+    /// Where captures and figures.json go.
+    #[arg(long, default_value = "target/hil")]
+    out: PathBuf,
+    /// Print the table in Markdown.
+    #[arg(long)]
+    markdown: bool,
+}
+
+#[derive(Args)]
 struct Judge {
     /// The capture. Its channels must be named as in the test file; from RUN's rising edge on, if it has a channel RUN.
     #[arg(long)]
@@ -100,6 +119,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::Run(args) => run(&args),
         Verb::Bench { verb: BenchVerb::Check { bench, out } } => bench_check(bench.as_deref(), &out),
+        Verb::Figures(args) => measure(&args),
         Verb::Judge(args) => judge_file(&args),
     };
     match result {
@@ -122,34 +142,7 @@ fn run(args: &Run) -> Result<bool, Error> {
 
     plan.prepare_out()?;
     let progress = Progress::new();
-    let mut probe = Patient::new(ProbeRs::new(&plan.bench.probe)?, &plan.bench.probe.selector);
-    let mut analyser = Sigrok::new(&plan.bench.analyser);
-    progress.line(&format!("analyser: {}", analyser.describe()?));
-
-    let mut service = plan.bench.service.as_ref().map(Service::start).transpose()?;
-    let result = (|| {
-        progress.line(&format!("bench: {}", plan.bench.name));
-        progress.line(&format!("probe: {}", probe.describe()?));
-        let mut console: Box<dyn Console> = match &plan.bench.serial {
-            Some(serial) => Box::new(Serial::open(serial)?),
-            None => Box::new(NoConsole),
-        };
-        let mut uart1 = plan.bench.uart1.as_ref().map(Serial::open).transpose()?;
-        let mut instruments = Instruments {
-            probe: &mut probe,
-            analyser: &mut analyser,
-            console: &mut *console,
-            uart1: uart1.as_mut().map(|port| port as &mut dyn Port),
-        };
-        plan.run(&mut instruments, &progress)
-    })();
-    progress.clear();
-    let runs = match (result, &mut service) {
-        (Ok(runs), _) => runs,
-        // A bench that died explains everything else.
-        (Err(error), Some(service)) => return Err(service.check().err().unwrap_or(error)),
-        (Err(error), None) => return Err(error),
-    };
+    let runs = instruments::with(&plan.bench, &progress, |on| plan.run(on, &progress))?;
 
     let report = Report::new(&plan, &runs);
     report.write(&plan.out)?;
@@ -159,6 +152,38 @@ fn run(args: &Run) -> Result<bool, Error> {
     say(&table::comparison(&runs));
     say(&format!("captures and reports are in {}", plan.out.display()));
     Ok(report.passed)
+}
+
+/// The blinkies, and the guest that computes if there is one.
+fn measure(args: &FiguresArgs) -> Result<bool, Error> {
+    let bench = BenchFile::load(args.bench.as_deref())?;
+    let mut artefacts = Artefacts::load(&args.artefacts, &[])?;
+    artefacts.guests.retain(|guest| ["blinky", "compute"].contains(&guest.manifest.program.as_str()));
+    let native = args.native.as_deref().map(figures::native).transpose()?;
+    let plan = Plan::new(bench.with_free_ports()?, artefacts, &figures::tests(), &[], args.out.clone())?;
+    plan.prepare_out()?;
+    let progress = Progress::new();
+    let runs = instruments::with(&plan.bench, &progress, |on| plan.run(on, &progress))?;
+
+    let (blinkies, computing): (Vec<_>, Vec<_>) = runs.into_iter().partition(|run| run.manifest.program == "blinky");
+    let mut slowest: Option<f64> = None;
+    for run in &computing {
+        let edges = plan.capture_of(&run.name())?.channel(figures::SPEED_PIN).map(|channel| channel.edges.clone());
+        let iteration = figures::iteration(&edges.unwrap_or_default());
+        slowest = match (slowest, iteration) {
+            (Some(a), Some(b)) => Some(a.max(b)),
+            (a, b) => a.or(b),
+        };
+    }
+    let figures = Figures::new(&figures::Input {
+        runs: &blinkies,
+        flash_bytes: plan.firmware.flash_bytes(),
+        sample_ns: 1e9 / plan.bench.analyser.samplerate_hz as f64,
+        compute: slowest.map(|guest| Compute { guest, native }),
+    });
+    figures.write(&plan.out)?;
+    say(&if args.markdown { figures.markdown() } else { figures.table() });
+    Ok(figures.passed)
 }
 
 fn bench_check(bench: Option<&Path>, out: &Path) -> Result<bool, Error> {

@@ -11,13 +11,13 @@ use std::{
 };
 
 use crate::{
-    analyser::Analyser,
     artefacts::{Artefacts, FirmwareManifest, Guest, GuestManifest},
     bench_file::{BenchFile, RUN, Reset},
     capture::{Capture, Channel},
-    console::{Console, Port},
+    console::Port,
     error::Error,
     firmware::{Firmware, Segment},
+    instruments::Instruments,
     judge::{Edge, Told, Verdict, Window, judge},
     probe::Probe,
     progress::Progress,
@@ -66,15 +66,6 @@ impl Job {
 
 fn name(manifest: &GuestManifest, beside: Option<&str>) -> String {
     beside.map_or_else(|| manifest.name.clone(), |beside| format!("{}+{beside}", manifest.name))
-}
-
-/// The instruments of a bench.
-pub struct Instruments<'a> {
-    pub probe: &'a mut dyn Probe,
-    pub analyser: &'a mut dyn Analyser,
-    pub console: &'a mut dyn Console,
-    /// The guests' serial port, where the bench has one.
-    pub uart1: Option<&'a mut dyn Port>,
 }
 
 /// What a guest did.
@@ -209,6 +200,17 @@ impl Plan {
         Ok(GuestRun { manifest: job.guest.manifest.clone(), beside, verdicts, console, vitals })
     }
 
+    fn vcd(&self, name: &str) -> PathBuf {
+        self.out.join(format!("{name}.vcd"))
+    }
+
+    /// What was captured last in a run of this name.
+    pub fn capture_of(&self, name: &str) -> Result<Capture, Error> {
+        let path = self.vcd(name);
+        let file = File::open(&path).map_err(Error::file(&path))?;
+        Capture::read(BufReader::new(file)).map_err(|message| Error::Capture { path, message })
+    }
+
     /// Resets and captures for as long as the longest test asks. How soon a board is reset after the capture has begun
     /// is up to the machine; where it was too late, the margin was too small, and the second try has a larger one.
     fn capture(
@@ -218,7 +220,7 @@ impl Plan {
         on: &mut Instruments<'_>,
         progress: &Progress,
     ) -> Result<(Capture, Vec<Echoed>, Vec<String>), Error> {
-        let vcd = self.out.join(format!("{name}.vcd"));
+        let vcd = self.vcd(name);
         let length = tests.iter().map(|test| test.capture).max().unwrap_or_default();
         let mut margin = Duration::from_millis(self.bench.analyser.margin_ms);
         let mut tries = 1;
@@ -232,9 +234,7 @@ impl Plan {
             let (echoes, notes) = stimuli::run(tests, on.probe, on.console, uart1)?;
             on.analyser.finish(&mut |done, total| progress.at(&format!("{name}: capturing"), done, total))?;
             progress.clear();
-            let file = File::open(&vcd).map_err(Error::file(&vcd))?;
-            let mut capture =
-                Capture::read(BufReader::new(file)).map_err(|message| Error::Capture { path: vcd.clone(), message })?;
+            let mut capture = self.capture_of(name)?;
             if capture.end_ns == 0 {
                 return Err(Error::EmptyCapture);
             }

@@ -7,7 +7,9 @@ use std::{
 
 use super::*;
 use crate::{
+    analyser::Analyser,
     artefacts::FirmwareManifest,
+    console::Console,
     firmware::{Field, VITALS_MAGIC, VitalsLayout},
     probe::OnFlash,
     report::Report,

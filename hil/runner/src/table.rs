@@ -158,13 +158,13 @@ pub fn vitals(plan: &Plan, runs: &[GuestRun]) -> String {
     text
 }
 
-fn new_table() -> Table {
+pub(crate) fn new_table() -> Table {
     let mut table = Table::new();
     table.load_preset(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Disabled);
     table
 }
 
-fn align(table: &mut Table) {
+pub(crate) fn align(table: &mut Table) {
     for index in 1.. {
         match table.column_mut(index) {
             Some(column) => column.set_cell_alignment(CellAlignment::Right),
