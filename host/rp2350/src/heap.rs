@@ -5,10 +5,9 @@ use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use embedded_alloc::LlffHeap;
-use sandhill_runtime::Vitals;
-
-/// Enough for a guest with one full 64 KiB page and Wasmtime's own 16 KiB.
-pub const SIZE: usize = 96 * 1024;
+/// Enough for two guests with 64 KiB each, while one of them moves because it grows, and for what Wasmtime keeps itself.
+/// What a guest can ask for is bounded by its policy, so this is never used up by one.
+pub const SIZE: usize = 256 * 1024;
 
 /// Not cleared at boot: that would take longer than starting a guest.
 #[unsafe(link_section = ".uninit.heap")]
@@ -35,23 +34,27 @@ impl Measured {
 // SAFETY: every request goes unchanged to an allocator that keeps the contract; the counters are beside it.
 unsafe impl GlobalAlloc for Measured {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's contract is the inner allocator's.
-        let block = unsafe { self.inner.alloc(layout) };
-        if !block.is_null() {
-            // One thread allocates; no interrupt handler does. So the counters need no read-modify-write.
-            let used = self.used.load(Ordering::Relaxed) + Self::cost(layout);
-            self.used.store(used, Ordering::Relaxed);
-            if used > self.peak.load(Ordering::Relaxed) {
-                self.peak.store(used, Ordering::Relaxed);
+        // The inner allocator's own section nests in this one, so that no other thread comes between it and the counters.
+        critical_section::with(|_| {
+            // SAFETY: the caller's contract is the inner allocator's.
+            let block = unsafe { self.inner.alloc(layout) };
+            if !block.is_null() {
+                let used = self.used.load(Ordering::Relaxed) + Self::cost(layout);
+                self.used.store(used, Ordering::Relaxed);
+                if used > self.peak.load(Ordering::Relaxed) {
+                    self.peak.store(used, Ordering::Relaxed);
+                }
             }
-        }
-        block
+            block
+        })
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: the caller's contract is the inner allocator's.
-        unsafe { self.inner.dealloc(block, layout) };
-        self.used.store(self.used.load(Ordering::Relaxed) - Self::cost(layout), Ordering::Relaxed);
+        critical_section::with(|_| {
+            // SAFETY: the caller's contract is the inner allocator's.
+            unsafe { self.inner.dealloc(block, layout) };
+            self.used.store(self.used.load(Ordering::Relaxed) - Self::cost(layout), Ordering::Relaxed);
+        });
     }
 }
 
@@ -61,16 +64,12 @@ pub fn init() {
     unsafe { HEAP.inner.init((&raw mut MEMORY).addr(), SIZE) };
 }
 
-/// Updates `heap_peak`.
-pub fn keep_peak(vitals: &Vitals) {
-    vitals.heap_peak.set_size(HEAP.peak.load(Ordering::Relaxed));
+/// Bytes that are allocated, with the allocator's own overhead.
+pub fn used() -> usize {
+    HEAP.used.load(Ordering::Relaxed)
 }
 
-/// Bytes of RAM that are taken whatever happens: everything but heap and stack.
-pub fn static_ram() -> usize {
-    unsafe extern "C" {
-        static _ram_start: u8;
-        static __euninit: u8;
-    }
-    (&raw const __euninit).addr() - (&raw const _ram_start).addr() - SIZE
+/// Most that was allocated at once.
+pub fn peak() -> usize {
+    HEAP.peak.load(Ordering::Relaxed)
 }

@@ -1,8 +1,8 @@
-//! The firmware: checks the guest in slot 0 and runs it where it lies in flash.
+//! The firmware: checks the guests in the two slots and runs them where they lie in flash, both at once.
 //!
-//! It promises that whatever is in the slot, the board stays alive and says what it found, on UART0 and over RTT.
-//! It owns the hardware; what a guest may do and what its end means is decided in `sandhill-runtime`, whether an image
-//! is whole in `sandhill-update`.
+//! It promises that whatever is in the slots, and whatever a guest does, the board stays alive and says what it found, on
+//! UART0 and over RTT. It owns the hardware; what a guest may do and what its end means is decided in `sandhill-runtime`,
+//! whether an image is whole in `sandhill-update`.
 
 #![no_std]
 #![no_main]
@@ -17,77 +17,30 @@ mod heap;
 mod kernel;
 mod slot;
 mod stack;
+mod supervisor;
+mod vitals;
 
-use sandhill_runtime::{GuestState, Host, Limits, Outcome, VITALS_TEXT, Vitals, WASMTIME_VERSION};
-use sandhill_update::{Error, Image};
+use cortex_m::peripheral::DWT;
+use sandhill_runtime::WASMTIME_VERSION;
 
 use crate::board::console::report;
-
-/// What this firmware knows of itself; a probe finds it by the symbol's name.
-#[unsafe(no_mangle)]
-pub static VITALS: Vitals = Vitals::new();
-
-/// What the words of [`VITALS`] mean. Lies in the ELF file only.
-#[used]
-#[unsafe(link_section = ".vitals")]
-static VITALS_SECTION: [u8; VITALS_TEXT.len()] = {
-    let mut text = [0; VITALS_TEXT.len()];
-    text.copy_from_slice(VITALS_TEXT.as_bytes());
-    text
-};
-
-/// A guest of the blinky world needs a tenth of this; the heap bounds what can be given.
-const LIMITS: Limits = Limits { memory_bytes: 64 * 1024, stack_bytes: 4 * 1024 };
+use crate::supervisor::Supervisor;
+use crate::vitals::VITALS;
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
+    VITALS.host.boot_to_main_cycles.set(DWT::cycle_count());
     let mut core = cortex_m::Peripherals::take().expect("nobody takes them before main");
     fault::init(&mut core.SCB);
     heap::init();
-    let board = Pico2::new();
-    kernel::init(|_| {});
-    VITALS.heap_size.set_size(heap::SIZE);
-    VITALS.stack_size.set_size(stack::size());
-    VITALS.static_ram.set_size(heap::static_ram());
+    board::start();
+    kernel::init(board::make_safe);
+    vitals::start();
+    let (journal, trap) = board::retained::start();
     report!(info, "sandhill {} wasmtime {}", env!("CARGO_PKG_VERSION"), WASMTIME_VERSION);
-
-    match Image::verify(slot::guest()) {
-        Err(Error::Empty) => report!(info, "guest: none in slot 0, waiting for one"),
-        Err(error) => {
-            VITALS.guest_state.set(GuestState::Refused as u32);
-            report!(warn, "guest: refused: {}", error);
-        }
-        Ok(image) => {
-            let outcome = run(&image, board);
-            report!(info, "guest: {}", outcome);
-        }
+    VITALS.host.boot_to_console_cycles.set(DWT::cycle_count());
+    if let Some(trap) = trap {
+        report!(warn, "slot {}: before this reset: {}", trap.slot, trap.text());
     }
-    heap::keep_peak(&VITALS);
-    stack::keep_peak(&VITALS);
-    loop {
-        kernel::wait(kernel::NEVER, kernel::Events::ENDED);
-    }
-}
-
-/// Runs the guest in `image` to its end.
-fn run(image: &Image<'static>, board: Pico2) -> Outcome {
-    let host = match Host::new(LIMITS) {
-        Ok(host) => host,
-        Err(error) => panic!("engine: {error:#}"),
-    };
-    // SAFETY: the payload lies in flash, which nothing writes while this firmware runs. That it was made by Wasmtime
-    // rests on its hash and on who flashed it, until images are signed.
-    let component = match unsafe { host.load_in_place(image.payload().into(), &VITALS) } {
-        Ok(component) => component,
-        Err(outcome) => return outcome,
-    };
-    match host.start(&component, board, &VITALS) {
-        Err(outcome) => outcome,
-        Ok(guest) => {
-            report!(info, "guest: running, {} bytes", image.bytes());
-            heap::keep_peak(&VITALS);
-            stack::keep_peak(&VITALS);
-            guest.run().0
-        }
-    }
+    Supervisor::new(journal).run()
 }

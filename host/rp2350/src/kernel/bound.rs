@@ -13,7 +13,7 @@ use cortex_m::peripheral::{DWT, MPU, SCB};
 use cortex_m_rt::exception;
 
 use super::schedule::{Schedule, State};
-use super::{Thread, switch, with};
+use super::{switch, with};
 use crate::fault;
 
 /// How a guest's thread ended.
@@ -21,8 +21,6 @@ use crate::fault;
 pub enum Ended {
     /// Its function returned.
     Returned,
-    /// It was ended where it waited for the host.
-    Waiting,
     /// It was ended at the bytecode at this address.
     Running { pc: usize },
 }
@@ -91,21 +89,9 @@ fn close(text: Option<Range<usize>>) {
 pub(super) fn check(kernel: &mut Schedule) {
     let index = kernel.current();
     if kernel.is_bounded() && kernel.state(index) == State::Ready && kernel.run_left() == 0 {
-        kernel.condemn(index);
+        kernel.condemn();
         close(kernel.condemned_text(index));
     }
-}
-
-pub(super) fn end(slot: usize) {
-    let index = Thread::Guest(slot).index();
-    with(|kernel| match kernel.state(index) {
-        State::Waiting if !kernel.waits_for_lock(index) => {
-            (kernel.make_safe)(slot);
-            kernel.finish(index, Ended::Waiting);
-        }
-        State::Ready | State::HeldBack | State::Waiting => kernel.condemn(index),
-        State::Free | State::Ended(_) => {}
-    });
 }
 
 pub(super) fn returned() {

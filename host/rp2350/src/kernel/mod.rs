@@ -17,20 +17,21 @@ use core::ops::{BitAnd, BitOr, Range};
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use cortex_m::asm;
+
+use crate::board::CLK_SYS_HZ;
 use cortex_m::peripheral::DWT;
 
 pub use alarms::now_us;
 pub use bound::{Ended, GRANULE};
-pub use switch::{STACK_BYTES, stack_peak};
+pub use switch::{STACK_BYTES, stack};
 
 use schedule::{Schedule, State};
 
-/// How many guests there can be.
-pub const GUESTS: usize = 2;
+pub use sandhill_runtime::GUESTS;
 const THREADS: usize = 1 + GUESTS;
 
 /// clk_sys, which the cycle counter counts.
-pub const CYCLES_PER_US: u32 = 150;
+pub const CYCLES_PER_US: u32 = CLK_SYS_HZ / 1_000_000;
 
 /// For [`wait`]: no deadline.
 pub const NEVER: u64 = u64::MAX;
@@ -238,9 +239,10 @@ pub fn switches() -> u32 {
     with(|kernel| kernel.switches)
 }
 
-/// Ends the guest in `slot` from the supervisor: at once if it waits, otherwise at its next bytecode.
-pub fn end(slot: usize) {
-    bound::end(slot);
+/// Microseconds that the guest in `slot` ran on, by its own time, since it was told to end: 0 if it was not. Host code that it
+/// is in comes to its end first, which takes no longer than the longest of the host's functions.
+pub fn overrun_us(slot: usize) -> u64 {
+    with(|kernel| kernel.overrun_cycles(Thread::Guest(slot).index())) / u64::from(CYCLES_PER_US)
 }
 
 /// How the thread of `slot` ended, once: none while it runs or if it was told already.

@@ -57,7 +57,8 @@ struct Thread {
     window_us: u64,
     left: u32,
     text: Range<usize>,
-    condemned: bool,
+    /// Cycles of its own when it was condemned.
+    condemned_at: Option<u64>,
     tls: [*mut u8; 2],
     context: Context,
 }
@@ -77,7 +78,7 @@ impl Thread {
             window_us: 0,
             left: 0,
             text: 0..0,
-            condemned: false,
+            condemned_at: None,
             tls: [null_mut(); 2],
             context: Context::new(),
         }
@@ -150,11 +151,6 @@ impl Schedule {
         thread.waits_for = events.0;
     }
 
-    /// Whether the thread is in host code that holds something.
-    pub(super) fn waits_for_lock(&self, index: usize) -> bool {
-        self.threads[index].waits_for & Events::UNLOCKED.0 != 0
-    }
-
     /// Keeps `events` for the thread; true if it got ready by that.
     pub(super) fn signal(&mut self, index: usize, events: Events) -> bool {
         let thread = &mut self.threads[index];
@@ -211,17 +207,29 @@ impl Schedule {
         thread.cycles = 0;
         thread.used = FIRST_USE;
         thread.window_us = 0;
-        thread.condemned = false;
+        thread.condemned_at = None;
         thread.tls = [null_mut(); 2];
         self.make_ready(index);
     }
 
-    pub(super) fn condemn(&mut self, index: usize) {
-        self.threads[index].condemned = true;
+    /// The running guest is to end.
+    pub(super) fn condemn(&mut self) {
+        let thread = &mut self.threads[self.current];
+        thread.condemned_at = Some(thread.cycles);
     }
 
+    /// What is closed to the thread if it is condemned.
     pub(super) fn condemned_text(&self, index: usize) -> Option<Range<usize>> {
-        self.threads[index].condemned.then(|| self.threads[index].text.clone())
+        let thread = &self.threads[index];
+        thread.condemned_at.is_some().then(|| thread.text.clone())
+    }
+
+    pub(super) fn overrun_cycles(&self, index: usize) -> u64 {
+        let thread = &self.threads[index];
+        match thread.state {
+            State::Free | State::Ended(_) => 0,
+            _ => thread.condemned_at.map_or(0, |at| thread.cycles - at),
+        }
     }
 
     pub(super) fn finish(&mut self, index: usize, ended: Ended) {
@@ -327,7 +335,7 @@ impl Schedule {
             let ahead = (self.next_used / SLICE_SHARE).clamp(SLICE_LEAST, SLICE_MOST);
             self.next_used - self.claim(self.current) + ahead
         });
-        let run = (self.is_bounded() && !thread.condemned).then(|| self.run_left());
+        let run = (self.is_bounded() && thread.condemned_at.is_none()).then(|| self.run_left());
         let share = thread.share.map(|_| thread.left);
         [slice, run, share].into_iter().flatten().min()
     }

@@ -10,7 +10,7 @@ use cortex_m::peripheral::{DWT, SCB};
 
 use super::{CURRENT, GUESTS, OTHERS_CYCLES, alarms, bound, with};
 use crate::engine_support;
-use crate::stack::{self, PAINT};
+use crate::stack::PAINT;
 
 /// Native stack of each guest. What a guest's own calls need is on the Pulley stack; here is the interpreter and the host.
 pub const STACK_BYTES: usize = 6 * 1024;
@@ -54,10 +54,10 @@ pub(super) fn request() {
     SCB::set_pendsv();
 }
 
-/// Bottom and end of the stack of the guest in `slot`.
-fn stack(slot: usize) -> (*mut u32, *mut u32) {
-    // SAFETY: only the address is taken.
-    let bottom = unsafe { (&raw mut STACKS).cast::<Stack>().add(slot) }.cast::<u32>();
+/// The stack of the guest in `slot`: bottom and end.
+pub fn stack(slot: usize) -> (*const u32, *const u32) {
+    // Only the address is taken.
+    let bottom = (&raw const STACKS).cast::<Stack>().wrapping_add(slot).cast::<u32>();
     (bottom, bottom.wrapping_add(STACK_BYTES / 4))
 }
 
@@ -65,6 +65,7 @@ fn stack(slot: usize) -> (*mut u32, *mut u32) {
 pub(super) fn fresh(slot: usize, entry: extern "C" fn(*mut ()), argument: *mut ()) -> Context {
     static PAINTED: [AtomicBool; GUESTS] = [const { AtomicBool::new(false) }; GUESTS];
     let (bottom, end) = stack(slot);
+    let (bottom, end) = (bottom.cast_mut(), end.cast_mut());
     if !PAINTED[slot].swap(true, Ordering::Relaxed) {
         // SAFETY: the whole stack, which no thread uses yet.
         unsafe { core::slice::from_raw_parts_mut(bottom, STACK_BYTES / 4).fill(PAINT) };
@@ -79,12 +80,6 @@ pub(super) fn fresh(slot: usize, entry: extern "C" fn(*mut ()), argument: *mut (
         exc_return: RETURN_TO_THREAD,
         ..Context::new()
     }
-}
-
-/// Bytes of the stack of `slot` that were ever used.
-pub fn stack_peak(slot: usize) -> usize {
-    let (bottom, end) = stack(slot);
-    stack::used(bottom, end)
 }
 
 /// Where `entry` returns to.
