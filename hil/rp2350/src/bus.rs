@@ -84,6 +84,11 @@ pub struct CpResult {
 pub trait Bus {
     /// Reads an instruction halfword; `addr` is halfword-aligned.
     fn fetch(&mut self, core: u8, addr: u32) -> Result<u16, BusFault>;
+    /// Reads the halfwords at `addr` and after it at once, the first in the lower half; `None` where [`Bus::fetch`] is to be
+    /// asked for each.
+    fn fetch_two(&mut self, _core: u8, _addr: u32) -> Option<u32> {
+        None
+    }
     /// Reads `size` at an aligned address; unused upper bits are zero.
     fn read(&mut self, master: Master, addr: u32, size: Size) -> Result<u32, BusFault>;
     /// Writes `size` at an aligned address; upper bits of `value` that do not fit are ignored.

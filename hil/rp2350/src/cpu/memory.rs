@@ -20,22 +20,36 @@ fn is_device(addr: u32) -> bool {
 }
 
 impl Core {
+    /// Whether an instruction may be fetched there. The default map's peripheral and device regions are execute-never.
+    #[inline(always)]
+    fn check_fetch(&mut self, addr: u32) -> Result<(), Fault> {
+        let allowed = (addr < 0x4000_0000 || !is_device(addr))
+            && (!self.mpu_active || self.mpu.allows(addr, Access::Execute, self.privileged));
+        if allowed { Ok(()) } else { Err(Fault::MpuFetch) }
+    }
+
     /// An instruction halfword.
-    #[inline]
     pub(super) fn fetch<B: Bus>(&mut self, bus: &mut B, addr: u32) -> Result<u16, Fault> {
-        if addr >= 0x4000_0000 || self.mpu.enabled() {
-            // The default map's peripheral and device regions are execute-never.
-            if is_device(addr) || !self.mpu_allows(addr, Access::Execute, self.privileged) {
-                return Err(Fault::MpuFetch);
-            }
-        }
+        self.check_fetch(addr)?;
         bus.fetch(self.id, addr).map_err(|BusFault| Fault::BusFetch)
+    }
+
+    /// An instruction's first halfword, and the next one where both are sure to be treated alike.
+    #[inline(always)]
+    pub(super) fn fetch_first<B: Bus>(&mut self, bus: &mut B, addr: u32) -> Result<(u16, Option<u16>), Fault> {
+        self.check_fetch(addr)?;
+        match bus.fetch_two(self.id, addr) {
+            // A region may end between the two.
+            Some(two) if addr & 0x1f != 0x1e => Ok((two as u16, Some((two >> 16) as u16))),
+            Some(two) => Ok((two as u16, None)),
+            None => Ok((bus.fetch(self.id, addr).map_err(|BusFault| Fault::BusFetch)?, None)),
+        }
     }
 
     /// An aligned load, with the privilege given.
     #[inline]
     fn load_one<B: Bus>(&mut self, bus: &mut B, addr: u32, size: Size, privileged: bool) -> Result<u32, Fault> {
-        if self.mpu.enabled() && !is_ppb(addr) && !self.mpu_allows(addr, Access::Read, privileged) {
+        if self.mpu_active && !is_ppb(addr) && !self.mpu.allows(addr, Access::Read, privileged) {
             return Err(Fault::MpuData(addr));
         }
         let read = if is_ppb(addr) {
@@ -59,7 +73,7 @@ impl Core {
         value: u32,
         privileged: bool,
     ) -> Result<(), Fault> {
-        if self.mpu.enabled() && !is_ppb(addr) && !self.mpu_allows(addr, Access::Write, privileged) {
+        if self.mpu_active && !is_ppb(addr) && !self.mpu.allows(addr, Access::Write, privileged) {
             return Err(Fault::MpuData(addr));
         }
         let written = if is_ppb(addr) {

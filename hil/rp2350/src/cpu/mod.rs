@@ -150,6 +150,8 @@ pub struct Core {
     scb: scs::Scb,
     systick: systick::SysTick,
     mpu: mpu::Mpu,
+    /// The MPU decides over what executes now; cached.
+    mpu_active: bool,
     debug: debug::Debug,
     dwt: dwt_fpb::Dwt,
     fpb: dwt_fpb::Fpb,
@@ -189,6 +191,7 @@ impl Core {
             scb: scs::Scb::default(),
             systick: systick::SysTick::default(),
             mpu: mpu::Mpu::default(),
+            mpu_active: false,
             debug: debug::Debug::default(),
             dwt: dwt_fpb::Dwt::default(),
             fpb: dwt_fpb::Fpb::default(),
@@ -400,8 +403,8 @@ impl Core {
     fn execute<B: Bus>(&mut self, bus: &mut B) {
         let pc = self.pc;
         self.instructions += 1;
-        let first = match self.fetch(bus, pc) {
-            Ok(first) => first,
+        let (first, second) = match self.fetch_first(bus, pc) {
+            Ok(halves) => halves,
             Err(fault) => return self.raise(fault),
         };
         self.r[15] = pc.wrapping_add(4);
@@ -409,7 +412,7 @@ impl Core {
         let wide = first >= 0xe800;
         let op = if wide {
             self.next_pc = pc.wrapping_add(4);
-            match self.fetch(bus, pc.wrapping_add(2)) {
+            match second.map_or_else(|| self.fetch(bus, pc.wrapping_add(2)), Ok) {
                 Ok(second) => u32::from(first) << 16 | u32::from(second),
                 Err(fault) => return self.raise(fault),
             }

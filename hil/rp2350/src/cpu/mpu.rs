@@ -1,6 +1,7 @@
 //! The memory protection unit: PMSAv8 with eight regions.
-
-use super::Core;
+//!
+//! Between two borders of regions every access of a kind gets the same answer, so the span in which one was allowed is
+//! remembered until a register changes.
 
 pub(super) const REGIONS: usize = 8;
 
@@ -16,8 +17,21 @@ pub(super) enum Access {
     Write,
 }
 
+/// Spans that are remembered for each kind of access, by the megabyte they are asked for in.
+const SPANS: usize = 16;
+
+/// Addresses at which an access is allowed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Span {
+    from: u32,
+    /// Bytes; 0 while there is none.
+    size: u32,
+}
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Mpu {
+    /// For each kind of access, without and with privilege.
+    allowed: [[Span; SPANS]; 6],
     ctrl: u32,
     number: u32,
     rbar: [u32; REGIONS],
@@ -44,8 +58,47 @@ impl Mpu {
         }
     }
 
+    /// Whether the MPU is on for code of this execution priority; HardFault and NMI handlers pass unless CTRL.HFNMIENA is
+    /// set.
+    pub(super) fn decides_at(&self, execution: i16) -> bool {
+        self.enabled() && (execution >= 0 || self.ctrl & HFNMIENA != 0)
+    }
+
     /// Whether a region (or the default map for privileged code) allows the access; overlapping regions never do.
-    fn allows(&self, addr: u32, access: Access, privileged: bool) -> bool {
+    #[inline(always)]
+    pub(super) fn allows(&mut self, addr: u32, access: Access, privileged: bool) -> bool {
+        let kind = 2 * access as usize + usize::from(privileged);
+        let place = (addr >> 20 ^ addr >> 28) as usize % SPANS;
+        let Span { from, size } = self.allowed[kind][place];
+        addr.wrapping_sub(from) < size || self.decide(addr, access, privileged, kind, place)
+    }
+
+    #[cold]
+    fn decide(&mut self, addr: u32, access: Access, privileged: bool, kind: usize, place: usize) -> bool {
+        let allowed = self.rules_allow(addr, access, privileged);
+        if allowed {
+            self.allowed[kind][place] = self.span_around(addr);
+        }
+        allowed
+    }
+
+    /// The addresses around `addr` that no border of a region separates from it.
+    fn span_around(&self, addr: u32) -> Span {
+        let (mut first, mut last) = (0, u32::MAX);
+        for region in (0..REGIONS).filter(|&region| self.rlar[region] & 1 != 0) {
+            let (base, limit) = (self.rbar[region] & !31, self.rlar[region] | 31);
+            for border in [base, limit.wrapping_add(1)] {
+                if border <= addr {
+                    first = first.max(border);
+                } else {
+                    last = last.min(border - 1);
+                }
+            }
+        }
+        Span { from: first, size: (last - first).saturating_add(1) }
+    }
+
+    pub(super) fn rules_allow(&self, addr: u32, access: Access, privileged: bool) -> bool {
         let mut hits = (0..REGIONS).filter(|&region| self.hits(region, addr));
         let Some(region) = hits.next() else {
             return privileged && self.ctrl & PRIVDEFENA != 0;
@@ -83,6 +136,7 @@ impl Mpu {
     }
 
     pub(super) fn write(&mut self, offset: u32, value: u32) -> Option<()> {
+        self.allowed = Default::default();
         match offset {
             0x00 => {}
             0x04 => self.ctrl = value & (ENABLE | HFNMIENA | PRIVDEFENA),
@@ -96,15 +150,33 @@ impl Mpu {
     }
 }
 
-impl Core {
-    /// Whether the MPU allows an access; HardFault and NMI handlers pass unless CTRL.HFNMIENA is set.
-    pub(super) fn mpu_allows(&self, addr: u32, access: Access, privileged: bool) -> bool {
-        if !self.mpu.enabled() {
-            return true;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is remembered never differs from what the regions say, at their borders above all.
+    #[test]
+    fn remembered_answers_are_the_regions_own() {
+        let mut random = fastrand::Rng::with_seed(0x5eed);
+        for _ in 0..300 {
+            let mut mpu = Mpu::default();
+            mpu.write(0x04, ENABLE | random.u32(..) & PRIVDEFENA);
+            let mut borders = vec![0, 0x2000_0000, u32::MAX];
+            for region in 0..random.u32(..9) {
+                let base = 0x2000_0000 + random.u32(..64) * 32;
+                let limit = if random.u8(..8) == 0 { u32::MAX } else { base + random.u32(..40) * 32 };
+                mpu.write(0x08, region);
+                mpu.write(0x0c, base | random.u32(..8));
+                mpu.write(0x10, limit & !31 | u32::from(random.u8(..8) != 0));
+                borders.extend([base, limit]);
+            }
+            for _ in 0..300 {
+                let addr = random.choice(&borders).unwrap().wrapping_add(random.u32(..130)).wrapping_sub(65);
+                let access = random.choice([Access::Execute, Access::Read, Access::Write]).unwrap();
+                let privileged = random.bool();
+                let allowed = mpu.rules_allow(addr, access, privileged);
+                assert_eq!(mpu.allows(addr, access, privileged), allowed, "{addr:#x} {access:?} {privileged} {mpu:x?}");
+            }
         }
-        if self.nvic.execution < 0 && self.mpu.ctrl & HFNMIENA == 0 {
-            return true;
-        }
-        self.mpu.allows(addr, access, privileged)
     }
 }

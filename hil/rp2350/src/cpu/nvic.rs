@@ -141,6 +141,7 @@ impl Core {
     pub(super) fn reevaluate(&mut self) {
         let (unmasked, execution) = self.execution_priority();
         self.nvic.execution = execution;
+        self.mpu_active = self.mpu.decides_at(execution);
         let mut candidates = self.nvic.pending & self.nvic.enabled;
         if self.debug.masks_interrupts() {
             candidates &= !MASKABLE;

@@ -65,8 +65,9 @@ impl Core {
             if let Some(region) = self.mpu.region_of(addr) {
                 result |= 1 << 16 | region;
             }
-            result |= u32::from(self.mpu_allows(addr, Access::Read, !unprivileged)) << 18;
-            result |= u32::from(self.mpu_allows(addr, Access::Write, !unprivileged)) << 19;
+            let may = |access| !self.mpu_active || self.mpu.rules_allow(addr, access, !unprivileged);
+            result |= u32::from(may(Access::Read)) << 18;
+            result |= u32::from(may(Access::Write)) << 19;
         }
         self.r[rd] = result;
         Ok(())

@@ -289,6 +289,16 @@ impl Bus for Soc {
         }
     }
 
+    #[inline(always)]
+    fn fetch_two(&mut self, _core: u8, addr: u32) -> Option<u32> {
+        match addr >> 28 {
+            1 => memory::read(self.flash.bytes(), Self::flash_offset(addr), Size::Word),
+            2 => memory::read(&self.sram, (addr - SRAM_BASE) as usize, Size::Word),
+            0 => memory::read(&self.rom, addr as usize, Size::Word),
+            _ => None,
+        }
+    }
+
     #[inline]
     fn read(&mut self, master: Master, addr: u32, size: Size) -> Result<u32, BusFault> {
         let value = match addr >> 28 {
