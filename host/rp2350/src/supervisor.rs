@@ -67,6 +67,8 @@ pub struct Supervisor {
 struct Resident {
     slot: usize,
     name: &'static str,
+    /// Of the image.
+    bytes: usize,
     policy: Policy,
     program: Program,
     vitals: &'static GuestVitals,
@@ -187,10 +189,10 @@ impl Resident {
         let text = text.start..text.end.next_multiple_of(kernel::GRANULE);
         kernel::set_limits(slot, &Limits { run_us: policy.run_us, cpu_permille: policy.cpu_permille, text });
         vitals.load_cycles.set(DWT::cycle_count().wrapping_sub(verified));
-        report!(info, "slot {slot}: {}: running, {} bytes", image.name(), image.bytes());
         Some(Self {
             slot,
             name: image.name(),
+            bytes: image.bytes(),
             policy,
             program,
             vitals,
@@ -237,6 +239,9 @@ impl Resident {
         self.vitals.start_cycles.set(DWT::cycle_count().wrapping_sub(began));
         // SAFETY: the box keeps the Run where it is, and nobody touches it until the thread has ended.
         unsafe { kernel::spawn(self.slot, self::run, argument) };
+        if self.failures == 0 {
+            report!(info, "slot {}: {}: running, {} bytes", self.slot, self.name, self.bytes);
+        }
     }
 
     fn refused(&self, reason: &dyn core::fmt::Display) {

@@ -113,9 +113,10 @@ extern "C" fn turn() -> u64 {
             if next != before {
                 let tls = *kernel.tls(next);
                 engine_support::exchange_tls(kernel.tls(before), tls);
-                OTHERS_CYCLES.store(kernel.others_cycles(), Ordering::Relaxed);
                 CURRENT.store(next, Ordering::Relaxed);
             }
+            // Also when the thread stays: what its wake-up took was booked to nobody.
+            OTHERS_CYCLES.store(kernel.others_cycles(), Ordering::Relaxed);
             Some(kernel.context(before) as u64 | (kernel.context(next) as u64) << 32)
         });
         if let Some(contexts) = contexts {
