@@ -165,7 +165,9 @@ impl Host {
                 }
                 let linker = crate::component::linker(&self.engine)?;
                 let instance = linker.instantiate(&mut *store, component)?;
-                Run::Component(instance.get_typed_func(&mut *store, "run")?)
+                let run = instance.get_func(&mut *store, "run");
+                let run = run.ok_or_else(|| wasmtime::format_err!("failed to find function export `run`"))?;
+                Run::Component(run.typed(&*store)?)
             }
         };
         store.data_mut().limiter.started();
@@ -215,8 +217,8 @@ impl<B: Board> Guest<B> {
         outcome
     }
 
-    /// The board, for instance to look at what it has recorded.
-    pub fn board(&self) -> &B {
-        &self.store.data().platform.board
+    /// Gives the board back, its pins as the guest left them.
+    pub fn into_board(self) -> B {
+        self.store.into_data().platform.board
     }
 }

@@ -25,8 +25,7 @@ pub(crate) struct Platform<B> {
     vitals: &'static GuestVitals,
     pacer: Pacer,
     rate: Rate,
-    /// Nothing was called yet.
-    fresh: bool,
+    beginning: Beginning,
     edge_seen: bool,
     /// Levels as the guest has set them, until one changed; a pin it has not named is low.
     levels: u32,
@@ -35,6 +34,14 @@ pub(crate) struct Platform<B> {
     /// When the guest last wrote to a pin or port, or was started; kept if the policy watches it.
     output_us: u64,
     failed: bool,
+}
+
+/// How far a guest is in its first two calls, which set what its first delay counts from.
+enum Beginning {
+    BeforeFirst,
+    First { start_us: u64 },
+    BeforeSecond { start_us: u64, returned_us: u64 },
+    Over,
 }
 
 /// All that belongs to a guest's store.
@@ -53,7 +60,7 @@ impl<B: Board> Platform<B> {
             vitals,
             pacer: Pacer::default(),
             rate: Rate::new(policy.calls_per_second),
-            fresh: true,
+            beginning: Beginning::BeforeFirst,
             edge_seen: false,
             levels: 0,
             returned_at: None,
@@ -83,11 +90,8 @@ impl<B: Board> Platform<B> {
 
     /// A host call begins.
     pub(crate) fn enter(&mut self) -> Result<()> {
-        if self.fresh {
-            self.fresh = false;
-            let start_us = self.board.begin()?;
-            self.pacer.start(start_us);
-            self.output_us = start_us;
+        if !matches!(self.beginning, Beginning::Over) {
+            self.begin()?;
         }
         if self.rate.count() && !self.rate.checkpoint(self.board.now_us()) {
             return Err(Violation::TooManyCalls { per_second: self.policy.calls_per_second });
@@ -112,7 +116,30 @@ impl<B: Board> Platform<B> {
             }
         }
         vitals.host_calls.count();
+        if let Beginning::First { start_us } = self.beginning {
+            self.beginning = Beginning::BeforeSecond { start_us, returned_us: self.board.now_us() };
+        }
         Ok(self.board.call_ends()?)
+    }
+
+    /// The first two calls of a guest; see [`Pacer::first_gap`].
+    #[cold]
+    fn begin(&mut self) -> Result<()> {
+        self.beginning = match self.beginning {
+            Beginning::BeforeFirst => {
+                let start_us = self.board.begin()?;
+                self.pacer.start(start_us);
+                self.output_us = start_us;
+                Beginning::First { start_us }
+            }
+            Beginning::BeforeSecond { start_us, returned_us } => {
+                let gap_us = self.board.now_us().saturating_sub(returned_us);
+                self.pacer.first_gap(start_us, gap_us);
+                Beginning::Over
+            }
+            Beginning::First { .. } | Beginning::Over => Beginning::Over,
+        };
+        Ok(())
     }
 
     pub(crate) fn set_pin(&mut self, pin: u32, high: bool) -> Result<()> {

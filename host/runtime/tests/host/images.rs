@@ -2,12 +2,9 @@
 
 use std::ptr::NonNull;
 
-use crate::board::{BLINKY, FakeBoard, LIMITS, vitals};
-use sandhill_runtime::{GuestState, Host, Outcome, WASMTIME_VERSION};
-
-fn pulley() -> Host {
-    Host::for_target(LIMITS, "pulley64").expect("Pulley runs everywhere")
-}
+use crate::board::{Act, FakeBoard, POLICY, blinky, guest, vitals};
+use crate::ways::{STACK_BYTES, Way};
+use sandhill_runtime::{Host, Outcome, Program, WASMTIME_VERSION};
 
 /// Puts an image where it can stay: on a page of its own, for ever.
 fn place(image: &[u8]) -> NonNull<[u8]> {
@@ -21,44 +18,65 @@ fn place(image: &[u8]) -> NonNull<[u8]> {
     NonNull::from(block)
 }
 
-fn load(image: &[u8]) -> Outcome {
-    let vitals = vitals();
-    let host = pulley();
+fn load(image: &[u8]) -> Result<Program, Outcome> {
     // SAFETY: `place` keeps the bytes for ever. They come from Wasmtime, but for what its own checks look at first.
-    let component = match unsafe { host.load_in_place(place(image), vitals) } {
-        Ok(component) => component,
-        Err(outcome) => {
-            assert_eq!(vitals.guest_state.get(), GuestState::Refused as u32);
-            return outcome;
-        }
-    };
-    let board = FakeBoard { stop_at_us: 10_000_000, ..FakeBoard::new() };
-    match host.start(&component, board, vitals) {
-        Ok(guest) => {
-            let (outcome, board) = guest.run();
-            assert_eq!(board.edges.len(), 21);
-            outcome
-        }
-        Err(outcome) => outcome,
-    }
+    unsafe { Way::Pulley.host().load_in_place(place(image)) }
+}
+
+fn image(module: &str) -> Vec<u8> {
+    Way::Pulley.host().precompile(module.as_bytes()).expect("a sound module")
 }
 
 fn refused(image: &[u8]) -> String {
     match load(image) {
-        Outcome::Refused(reason) => reason,
-        other => panic!("{other:?}"),
+        Err(Outcome::Refused(reason)) => reason,
+        Err(other) => panic!("{other:?}"),
+        Ok(_) => panic!("it is taken"),
     }
 }
 
 #[test]
-fn an_image_runs_in_place() {
-    let image = pulley().precompile(BLINKY.as_bytes()).expect("blinky compiles");
-    assert_eq!(load(&image), Outcome::Stopped);
+fn an_image_runs_in_place_more_than_once() {
+    let program = load(&image(&blinky())).expect("its own image");
+    for _ in 0..3 {
+        let board = FakeBoard { stop_at_us: 10_000_000, ..FakeBoard::new(POLICY) };
+        let mut guest = Way::Pulley.host().start(&program, "tester", POLICY, board, vitals()).expect("it starts");
+        assert_eq!(guest.run(), Outcome::Stopped);
+        assert_eq!(guest.into_board().acts.len(), 21);
+    }
+}
+
+/// What a supervisor does with a guest that it ended from outside.
+#[test]
+fn an_address_is_located_as_a_trap_is() {
+    let module =
+        guest("(func $deeper unreachable) (func $other (call $high (i32.const 25)))", "(call $other) (call $deeper)");
+    let program = load(&image(&module)).expect("its own image");
+    let board = FakeBoard::new(POLICY);
+    let mut guest = Way::Pulley.host().start(&program, "tester", POLICY, board, vitals()).expect("it starts");
+    let Outcome::Trapped(trap) = guest.run() else { panic!("it traps") };
+    let place = trap.place.expect("it was in a function");
+    assert_eq!(place.function, 1);
+    assert!(matches!(guest.into_board().acts[..], [(0, Act::Set(25, true)), (0, Act::Failed)]));
+
+    let text = program.text();
+    let places: Vec<_> = text.clone().filter_map(|pc| program.locate(pc)).collect();
+    assert!(places.contains(&place), "{places:?}");
+    // Every function of the module, and none that it does not have; the import is none of its own.
+    let mut functions: Vec<_> = places.iter().map(|place| place.function).collect();
+    functions.dedup();
+    functions.sort_unstable();
+    assert_eq!(functions, [1, 2, 3]);
+    let binary = wat::parse_str(&module).expect("the test's own module");
+    assert!(places.iter().all(|place| (place.offset as usize) < binary.len()));
+    for outside in [0, text.start - 1, text.end, text.end + 1, usize::MAX] {
+        assert_eq!(program.locate(outside), None);
+    }
 }
 
 #[test]
 fn an_image_of_another_wasmtime_is_refused_with_both_versions() {
-    let mut image = pulley().precompile(BLINKY.as_bytes()).expect("blinky compiles");
+    let mut image = image(&blinky());
     // The engine section starts with its format's version, 0, and the length and text of Wasmtime's major version.
     let at = image.windows(4).position(|bytes| bytes == b"\0\x0248").expect("the image names its Wasmtime");
     image[at + 3] = b'7';
@@ -68,9 +86,8 @@ fn an_image_of_another_wasmtime_is_refused_with_both_versions() {
 
 #[test]
 fn an_image_for_another_processor_is_refused() {
-    let other = Host::for_target(LIMITS, "pulley32").expect("Cranelift compiles for Pulley anywhere");
-    let image = other.precompile(BLINKY.as_bytes()).expect("blinky compiles");
-    let reason = refused(&image);
+    let other = Host::for_target(STACK_BYTES, "pulley32").expect("Cranelift compiles for Pulley anywhere");
+    let reason = refused(&other.precompile(blinky().as_bytes()).expect("blinky compiles"));
     assert!(reason.contains("architecture 'pulley32'"), "{reason}");
 }
 
@@ -83,10 +100,10 @@ fn an_image_with_other_settings_is_refused_with_the_setting() {
         .memory_reservation(0)
         .memory_guard_size(0)
         .memory_init_cow(false)
+        .wasm_custom_page_sizes(true)
         .consume_fuel(true);
     let engine = wasmtime::Engine::new(&config).expect("a valid configuration");
-    let image = engine.precompile_component(BLINKY.as_bytes()).expect("blinky compiles");
-    let reason = refused(&image);
+    let reason = refused(&engine.precompile_module(blinky().as_bytes()).expect("blinky compiles"));
     assert!(reason.contains("fuel"), "{reason}");
 }
 

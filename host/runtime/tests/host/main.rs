@@ -1,5 +1,9 @@
-//! The runtime as a host uses it: components on a fake board, natively and on Pulley.
+//! The runtime as a host uses it: guests on a fake board, natively, on Pulley and as components.
 
+mod attacks;
 mod board;
+mod contract;
 mod images;
 mod outcomes;
+mod policy;
+mod ways;
