@@ -46,8 +46,8 @@ pub fn find(root: &Path) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
     for program in folders(&root.join("guests"))? {
         let program_name = file_name(&program);
-        // The two that are no programs.
-        if program_name == "pack" || program_name == "fixtures" {
+        // Those that are no programs.
+        if ["fixtures", "pack", "platform"].contains(&program_name.as_str()) {
             continue;
         }
         for folder in folders(&program)? {

@@ -6,6 +6,7 @@
 #![no_std]
 
 mod bindings;
+#[path = "../../../platform/rust/no_std.rs"]
 mod no_std;
 
 use bindings::Guest;

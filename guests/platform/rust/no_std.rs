@@ -10,7 +10,7 @@ fn panic(_: &PanicInfo) -> ! {
     unreachable()
 }
 
-/// The generated bindings name an allocator even where, as in this world, nothing is ever allocated.
+/// The generated bindings name an allocator even where, as in these worlds, nothing is ever allocated.
 struct NoHeap;
 
 // SAFETY: no memory is ever handed out.
