@@ -1,7 +1,7 @@
 //! Three threads on one core: the supervisor on the main stack, and one for each slot's guest on a stack of its own.
 //!
-//! It promises that of the threads that are ready the one that used least of the core lately runs, so that nobody who
-//! waits most of the time stands behind somebody who computes; that a guest cannot run longer between two host calls, or
+//! It promises that of the threads that are ready the one with the shortest run runs, unless it had too much of the core
+//! lately, so that nobody who wakes up for a moment stands behind somebody who computes; that a guest cannot run longer between two host calls, or
 //! take a larger share, than its limits say; and that the core sleeps when nobody is ready. It knows nothing of pins: what
 //! has to happen first when a guest is ended is the function that [`init`] is given.
 //!
@@ -149,7 +149,8 @@ pub fn wait(until_us: u64, events: Events) -> Events {
     let taken = with(|kernel| {
         let taken = kernel.take_events(index, events);
         if taken.is_empty() && now_us() < until_us {
-            kernel.block(index, until_us, events);
+            kernel.book(DWT::cycle_count());
+            kernel.block(until_us, events);
             switch::request();
             return None;
         }

@@ -10,15 +10,19 @@ use core::sync::atomic::Ordering;
 
 /// The use of the core that counts is halved every 2^13 us.
 const HALF_LIFE_SHIFT: u32 = 13;
-/// A guest that used less than this lately comes before the supervisor, whatever that used: a guest that blinks is
-/// never behind it.
+/// Who used more than this lately, a quarter of the core, comes behind everybody who did not.
+const HOG: u32 = 4000 * CYCLES_PER_US;
+/// Runs longer than this are all the same.
+const LONG_RUN: u32 = 2000 * CYCLES_PER_US;
+/// What a run of a new guest is expected to take, before there is experience.
+const FIRST_RUN: u32 = 100 * CYCLES_PER_US;
+/// The supervisor's runs count this much longer: a guest that blinks is never behind it.
 const SUPERVISOR_STANDS_BACK: u32 = 100 * CYCLES_PER_US;
-/// With this use a guest begins: a start has no advantage over somebody who only wakes up.
-const FIRST_USE: u32 = 100 * CYCLES_PER_US;
-/// How far a thread gets ahead of the next one before they change over: a share of its use, but not less or more than this.
-const SLICE_SHARE: u32 = 16;
-const SLICE_LEAST: u32 = 20 * CYCLES_PER_US;
-const SLICE_MOST: u32 = 1000 * CYCLES_PER_US;
+/// How far a thread gets ahead of the next one before they change over: a share of its claim, but not less than this.
+const AHEAD_SHARE: u32 = 16;
+const AHEAD_LEAST: u32 = 2 * CYCLES_PER_US;
+/// The longest turn while somebody else is ready.
+const LONGEST_TURN: u32 = 1000 * CYCLES_PER_US;
 /// A guest's share of the core is counted over this.
 const WINDOW_US: u64 = 10_000;
 /// No limit of run time is longer, so that every figure in cycles fits 32 bits twice.
@@ -46,6 +50,9 @@ struct Thread {
     events: u32,
     /// Cycles lately.
     used: u32,
+    /// Cycles since it last waited, and what to expect of that by the runs before.
+    run: u32,
+    expected_run: u32,
     /// Cycles of its own since it was spawned.
     cycles: u64,
     /// Order in which threads got ready: the smaller, the longer ago.
@@ -71,6 +78,8 @@ impl Thread {
             waits_for: 0,
             events: 0,
             used: 0,
+            run: 0,
+            expected_run: 0,
             cycles: 0,
             ready_since: 0,
             longest_run: u32::MAX,
@@ -95,8 +104,8 @@ pub(super) struct Schedule {
     /// Half-lives since the start of the timer, modulo 2^32.
     half_lives: u32,
     order: u32,
-    /// Least use of those that are ready but the one that runs.
-    next_used: u32,
+    /// Least claim of those that are ready but the one that runs.
+    next_claim: u32,
     /// What the alarm of deadlines is set to.
     alarm_us: u64,
     pub(super) switches: u32,
@@ -112,7 +121,7 @@ impl Schedule {
             awake: 0,
             half_lives: 0,
             order: 0,
-            next_used: u32::MAX,
+            next_claim: u32::MAX,
             alarm_us: NEVER,
             switches: 0,
             make_safe: |_| {},
@@ -144,8 +153,11 @@ impl Schedule {
         Events(taken)
     }
 
-    pub(super) fn block(&mut self, index: usize, deadline_us: u64, events: Events) {
-        let thread = &mut self.threads[index];
+    /// The running thread waits from now on. Everything is booked.
+    pub(super) fn block(&mut self, deadline_us: u64, events: Events) {
+        let thread = &mut self.threads[self.current];
+        thread.expected_run = (thread.expected_run + thread.run) / 2;
+        thread.run = 0;
         thread.state = State::Waiting;
         thread.deadline_us = deadline_us;
         thread.waits_for = events.0;
@@ -205,7 +217,8 @@ impl Schedule {
         thread.context = context;
         thread.events = 0;
         thread.cycles = 0;
-        thread.used = FIRST_USE;
+        thread.run = 0;
+        thread.expected_run = FIRST_RUN;
         thread.window_us = 0;
         thread.condemned_at = None;
         thread.tls = [null_mut(); 2];
@@ -255,6 +268,7 @@ impl Schedule {
         let thread = &mut self.threads[self.current];
         thread.cycles += u64::from(spent);
         thread.used = thread.used.saturating_add(spent);
+        thread.run = thread.run.saturating_add(spent).min(LONG_RUN);
         thread.left = thread.left.saturating_sub(spent);
     }
 
@@ -299,7 +313,7 @@ impl Schedule {
     pub(super) fn choose(&mut self, now_us: u64) -> Option<usize> {
         self.forget(now_us);
         let mut best: Option<(u32, u32, usize)> = None;
-        self.next_used = u32::MAX;
+        self.next_claim = u32::MAX;
         for index in 0..THREADS {
             if self.threads[index].state != State::Ready || self.hold_back(index, now_us) {
                 continue;
@@ -312,7 +326,7 @@ impl Schedule {
                     other.map_or(u32::MAX, |other| other.0)
                 }
             };
-            self.next_used = self.next_used.min(behind);
+            self.next_claim = self.next_claim.min(behind);
         }
         let (_, _, index) = best?;
         if index != self.current {
@@ -322,22 +336,26 @@ impl Schedule {
         Some(index)
     }
 
-    /// Who has the least is the next.
+    /// The less, the sooner is its turn: how long its run takes, as far as that is known or to be expected. So who wakes up
+    /// for a moment comes before who runs on and on, even one that has only begun. It is no way to get more of the core.
     fn claim(&self, index: usize) -> u32 {
-        let stands_back = if index == 0 { SUPERVISOR_STANDS_BACK } else { 0 };
-        self.threads[index].used.saturating_add(stands_back)
+        let thread = &self.threads[index];
+        let run = if index == 0 { thread.run + SUPERVISOR_STANDS_BACK } else { thread.run.max(thread.expected_run) };
+        run + if thread.used > HOG { thread.used } else { 0 }
     }
 
     /// Cycles after which the choice has to be looked at again.
     pub(super) fn look_again(&self) -> Option<u32> {
         let thread = &self.threads[self.current];
-        let slice = (self.next_used != u32::MAX).then(|| {
-            let ahead = (self.next_used / SLICE_SHARE).clamp(SLICE_LEAST, SLICE_MOST);
-            self.next_used - self.claim(self.current) + ahead
+        let turn = (self.next_claim != u32::MAX).then(|| {
+            // Of a run that is shorter than expected the claim stays for now.
+            let claim = if thread.used > HOG { self.claim(self.current) } else { thread.run };
+            let ahead = (self.next_claim / AHEAD_SHARE).max(AHEAD_LEAST);
+            (self.next_claim.saturating_sub(claim) + ahead).min(LONGEST_TURN)
         });
         let run = (self.is_bounded() && thread.condemned_at.is_none()).then(|| self.run_left());
         let share = thread.share.map(|_| thread.left);
-        [slice, run, share].into_iter().flatten().min()
+        [turn, run, share].into_iter().flatten().min()
     }
 
     /// Whether the running thread is a guest.
