@@ -4,6 +4,8 @@ use core::arch::global_asm;
 
 use rp235x_hal::block::ImageDef;
 
+use crate::board::clocks;
+
 /// Tells the boot ROM that this flash holds a secure-mode Arm program (RP2350 datasheet, 5.9.3).
 #[unsafe(link_section = ".start_block")]
 #[used]
@@ -11,7 +13,8 @@ pub static IMAGE_DEF: ImageDef = ImageDef::secure_exe();
 
 // Called by cortex-m-rt's reset handler before it clears .bss, with an empty stack: plain assembly, because Rust code
 // may not run yet. It starts the cycle counter (DEMCR.TRCENA, then DWT_CTRL.CYCCNTENA; Armv8-M reference manual,
-// D1.2.66 and D1.2.60), so that cycle figures count from reset, and paints the stack (`stack.rs`) 16 bytes a turn.
+// D1.2.66 and D1.2.60), so that cycle figures count from reset; starts the crystal, which takes a while (`board/clocks.rs`);
+// and paints the stack (`stack.rs`) 16 bytes a turn.
 global_asm!(
     ".section .text.__pre_init, \"ax\"",
     ".global __pre_init",
@@ -28,6 +31,11 @@ global_asm!(
     "ldr r1, [r0]",
     "orr r1, r1, #1",
     "str r1, [r0]",
+    "ldr r0, ={xosc}",
+    "ldr r1, ={xosc_startup}",
+    "str r1, [r0, #0x0c]",
+    "ldr r1, ={xosc_ctrl}",
+    "str r1, [r0]",
     "ldr r0, =_stack_end",
     "ldr r1, =_stack_start",
     "ldr r2, ={paint}",
@@ -40,5 +48,8 @@ global_asm!(
     "blo 0b",
     "bx lr",
     ".size __pre_init, . - __pre_init",
+    xosc = const clocks::XOSC_BASE,
+    xosc_startup = const clocks::XOSC_STARTUP,
+    xosc_ctrl = const clocks::XOSC_CTRL,
     paint = const crate::stack::PAINT,
 );

@@ -38,10 +38,11 @@ macro_rules! report {
 }
 pub(crate) use report;
 
-static CONSOLE: Mutex<RefCell<Option<Console>>> = Mutex::new(RefCell::new(None));
+static CONSOLE: Mutex<RefCell<Console>> = Mutex::new(RefCell::new(Console { uart: None, ring: Ring::new() }));
 
 struct Console {
-    uart: pac::UART0,
+    /// None until it is open. Lines wait in the ring until then.
+    uart: Option<pac::UART0>,
     ring: Ring<512>,
 }
 
@@ -58,9 +59,7 @@ pub fn open(uart: pac::UART0) {
         uart.uartlcr_h().write(|w| w.wlen().bits(0b11).fen().set_bit());
     }
     uart.uartcr().write(|w| w.uarten().set_bit().txe().set_bit().rxe().set_bit());
-    critical_section::with(|cs| {
-        CONSOLE.replace(cs, Some(Console { uart, ring: Ring::new() }));
-    });
+    critical_section::with(|cs| CONSOLE.borrow_ref_mut(cs).uart = Some(uart));
 }
 
 /// Queues one line.
@@ -72,10 +71,9 @@ pub fn line(level: Level, text: fmt::Arguments<'_>) {
     }
     let line = Line::format(text);
     critical_section::with(|cs| {
-        if let Some(console) = CONSOLE.borrow_ref_mut(cs).as_mut() {
-            console.ring.push_all(line.with_end());
-            console.feed();
-        }
+        let mut console = CONSOLE.borrow_ref_mut(cs);
+        console.ring.push_all(line.with_end());
+        console.feed();
     });
     match level {
         Level::Info => defmt::info!("{=str}", line.text()),
@@ -89,9 +87,7 @@ pub fn line(level: Level, text: fmt::Arguments<'_>) {
 pub fn emergency_line(text: fmt::Arguments<'_>) {
     critical_section::with(|cs| {
         // A panic while the console is held cannot be said here.
-        if let Ok(mut console) = CONSOLE.borrow(cs).try_borrow_mut()
-            && let Some(console) = console.as_mut()
-        {
+        if let Ok(mut console) = CONSOLE.borrow(cs).try_borrow_mut() {
             console.drain();
             console.ring.push_all(Line::format(text).with_end());
             console.drain();
@@ -102,17 +98,18 @@ pub fn emergency_line(text: fmt::Arguments<'_>) {
 impl Console {
     /// Moves bytes to the UART until its FIFO is full, and has it ask for more if there are any.
     fn feed(&mut self) {
-        while self.uart.uartfr().read().txff().bit_is_clear() {
+        let Some(uart) = &self.uart else { return };
+        while uart.uartfr().read().txff().bit_is_clear() {
             let Some(byte) = self.ring.pop() else { break };
             // SAFETY: any byte may be sent.
-            self.uart.uartdr().write(|w| unsafe { w.data().bits(byte) });
+            uart.uartdr().write(|w| unsafe { w.data().bits(byte) });
         }
-        self.uart.uartimsc().write(|w| w.txim().bit(!self.ring.is_empty()));
+        uart.uartimsc().write(|w| w.txim().bit(!self.ring.is_empty()));
     }
 
     /// Waits for the UART to take everything.
     fn drain(&mut self) {
-        while !self.ring.is_empty() {
+        while self.uart.is_some() && !self.ring.is_empty() {
             self.feed();
         }
     }
@@ -156,9 +153,10 @@ impl Write for Line {
 #[interrupt]
 fn UART0_IRQ() {
     critical_section::with(|cs| {
-        if let Some(console) = CONSOLE.borrow_ref_mut(cs).as_mut() {
-            console.uart.uarticr().write(|w| w.txic().clear_bit_by_one());
-            console.feed();
+        let mut console = CONSOLE.borrow_ref_mut(cs);
+        if let Some(uart) = &console.uart {
+            uart.uarticr().write(|w| w.txic().clear_bit_by_one());
         }
+        console.feed();
     });
 }

@@ -4,7 +4,7 @@
 //! and that a guest's pins are where its policy wants them within 10 us of [`make_safe`]. Which guest may use what is
 //! decided by [`claim`]; when it runs is the kernel's business.
 
-mod clocks;
+pub mod clocks;
 pub mod console;
 mod guest;
 mod pins;
@@ -30,9 +30,9 @@ mod priority {
 
 /// Starts the chip: clocks, pins let go of, TIMER0 counting microseconds, the console open. Called once, first.
 pub fn start() {
-    let mut peripherals = pac::Peripherals::take().expect("called once, before anything else takes them");
-    let resets = &mut peripherals.RESETS;
-    clocks::start(peripherals.XOSC, peripherals.PLL_SYS, peripherals.CLOCKS, peripherals.WATCHDOG, resets);
+    let peripherals = pac::Peripherals::take().expect("called once, before anything else takes them");
+    clocks::start(&peripherals);
+    let resets = &peripherals.RESETS;
     // A debugger's reset leaves peripherals as they were: let go of whatever ran before. The pads come second, because
     // their reset isolates them with the level they have.
     resets.reset().modify(|_, w| w.io_bank0().set_bit());
