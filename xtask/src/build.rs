@@ -15,6 +15,12 @@ pub fn all() -> Result<(), Failure> {
     Step::new(tool("guest-pack")).args(["build", "--out"]).arg(artefacts().join("guests")).run()
 }
 
+/// The third host, which only tests run.
+pub fn hazard3() -> Result<(), Failure> {
+    say("hazard3");
+    firmware::build_hazard3()
+}
+
 /// What the comparison needs beyond [`all`].
 pub fn rivals() -> Result<(), Failure> {
     say("rivals");

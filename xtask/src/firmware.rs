@@ -11,22 +11,30 @@ use sha2::{Digest, Sha256};
 
 use crate::run::{Failure, Step, artefacts, root};
 
-const TARGET: &str = "thumbv8m.main-none-eabihf";
-const PACKAGE: &str = "sandhill-rp2350";
 const ELF: &str = "sandhill.elf";
+
+/// A package that runs on the chip, and the architecture it is for.
+struct Bare {
+    package: &'static str,
+    target: &'static str,
+}
+
+const FIRMWARE: Bare = Bare { package: "sandhill-rp2350", target: "thumbv8m.main-none-eabihf" };
+/// The same runtime on the chip's RISC-V cores.
+const HAZARD3: Bare = Bare { package: "sandhill-hazard3", target: "riscv32imac-unknown-none-elf" };
 /// The compute guest without Sandhill, and its programs.
-const RIVALS: &str = "sandhill-rivals";
+const RIVALS: Bare = Bare { package: "sandhill-rivals", target: "thumbv8m.main-none-eabihf" };
 const RIVAL_PROGRAMS: [&str; 3] = ["native-o2", "native-o3", "wasmi"];
 
 pub fn build() -> Result<(), Failure> {
-    compile(PACKAGE)?;
-    let built = built(PACKAGE);
+    FIRMWARE.compile()?;
+    let built = FIRMWARE.built(FIRMWARE.package);
     let folder = artefacts().join("firmware");
     fs::create_dir_all(&folder).map_err(|source| Failure::File { path: folder.clone(), source })?;
     let elf = read(&built)?;
     write(&folder.join(ELF), &elf)?;
     let manifest = json!({
-        "name": PACKAGE,
+        "name": FIRMWARE.package,
         "tools": { "rustc": first_line(Command::new("rustc").arg("--version")) },
         "artefacts": { ELF: { "bytes": elf.len(), "sha256": format!("{:x}", Sha256::digest(&elf)) } },
         "sections": sections(&built, &elf)?,
@@ -34,50 +42,57 @@ pub fn build() -> Result<(), Failure> {
     write(&folder.join("manifest.json"), format!("{manifest:#}\n").as_bytes())
 }
 
+/// The third host.
+pub fn build_hazard3() -> Result<(), Failure> {
+    HAZARD3.compile()?;
+    HAZARD3.keep(HAZARD3.package, "hazard3")
+}
+
 /// What `compare` runs beside the firmware.
 pub fn build_rivals() -> Result<(), Failure> {
-    compile(RIVALS)?;
-    let folder = artefacts().join("rivals");
-    fs::create_dir_all(&folder).map_err(|source| Failure::File { path: folder.clone(), source })?;
-    for program in RIVAL_PROGRAMS {
-        write(&folder.join(program).with_extension("elf"), &read(&built(program))?)?;
-    }
-    Ok(())
+    RIVALS.compile()?;
+    RIVAL_PROGRAMS.into_iter().try_for_each(|program| RIVALS.keep(program, "rivals"))
 }
 
 /// Clippy, which the workspace's own run cannot do: these compile for the chip only.
 pub fn lint() -> Result<(), Failure> {
-    for package in [PACKAGE, RIVALS] {
-        for_chip(Step::new("cargo-clippy").args(["clippy", "--locked"]), package)
-            .args(["--", "-D", "warnings"])
-            .run()?;
+    [FIRMWARE, HAZARD3, RIVALS].into_iter().try_for_each(|bare| {
+        bare.cargo(Step::new("cargo-clippy").args(["clippy", "--locked"])).args(["--", "-D", "warnings"]).run()
+    })
+}
+
+impl Bare {
+    fn compile(&self) -> Result<(), Failure> {
+        self.cargo(Step::cargo().arg("build"))
+            .arg("--config")
+            .arg(format!("target.{}.rustflags = {}", self.target, json!(remaps())))
+            .run()
     }
-    Ok(())
-}
 
-fn compile(package: &str) -> Result<(), Failure> {
-    for_chip(Step::cargo().arg("build"), package)
-        .arg("--config")
-        .arg(format!("target.{TARGET}.rustflags = {}", json!(remaps())))
-        .run()
-}
+    /// Where the compiler leaves a program.
+    fn built(&self, program: &str) -> PathBuf {
+        root().join("target").join(self.target).join("firmware").join(program)
+    }
 
-/// Where the compiler leaves a program.
-fn built(program: &str) -> PathBuf {
-    root().join("target").join(TARGET).join("firmware").join(program)
-}
+    /// Copies a program into a folder of the artefacts.
+    fn keep(&self, program: &str, folder: &str) -> Result<(), Failure> {
+        let folder = artefacts().join(folder);
+        fs::create_dir_all(&folder).map_err(|source| Failure::File { path: folder.clone(), source })?;
+        write(&folder.join(program).with_extension("elf"), &read(&self.built(program))?)
+    }
 
-/// A package, its target and its profile.
-fn for_chip(cargo: Step, package: &str) -> Step {
-    cargo
-        .args(["--quiet", "--package", package, "--profile", "firmware", "--target", TARGET])
-        // Neither Debian nor every rustup mirror has the target's core and alloc, so they are built here from rust-src;
-        // that also makes them part of what the firmware's hash vouches for.
-        .env("RUSTC_BOOTSTRAP", "1")
-        .env("CARGO_UNSTABLE_BUILD_STD", "core,alloc")
-        // They would replace the flags of .cargo/config.toml.
-        .env_remove("RUSTFLAGS")
-        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+    /// The package, its target and its profile.
+    fn cargo(&self, cargo: Step) -> Step {
+        cargo
+            .args(["--quiet", "--package", self.package, "--profile", "firmware", "--target", self.target])
+            // Neither Debian nor every rustup mirror has the target's core and alloc, so they are built here from
+            // rust-src; that also makes them part of what the firmware's hash vouches for.
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env("CARGO_UNSTABLE_BUILD_STD", "core,alloc")
+            // They would replace the flags of .cargo/config.toml.
+            .env_remove("RUSTFLAGS")
+            .env_remove("CARGO_ENCODED_RUSTFLAGS")
+    }
 }
 
 /// Folders of this machine that would otherwise stand in panic messages and debug information.

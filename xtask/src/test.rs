@@ -6,6 +6,7 @@ use crate::{build, firmware};
 pub fn all(args: &[String]) -> Result<(), Failure> {
     build::all()?;
     build::rivals()?;
+    build::hazard3()?;
     // Guests that misbehave on purpose: the end-to-end tests flash them.
     Step::new(tool("guest-pack")).args(["build", "--fixtures", "--out"]).arg(artefacts().join("fixtures")).run()?;
     Step::cargo().args(["test", "--no-fail-fast"]).args(args).run()

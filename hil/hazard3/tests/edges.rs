@@ -1,0 +1,96 @@
+//! The same image on the RISC-V host as on the Arm one, and the same edges as on the desktop. What the tests need,
+//! `./x test` builds; without `UNICORN_LIBRARY` (set by `./x`) they fail.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use hazard3_model::{Machine, Until};
+use object::{Object, ObjectSection, SectionFlags};
+
+fn target(path: &str) -> PathBuf {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target")).join(path)
+}
+
+fn read(path: &str) -> Vec<u8> {
+    let path = target(path);
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}. Run `./x test`", path.display()))
+}
+
+fn firmware() -> Vec<u8> {
+    read("artefacts/hazard3/sandhill-hazard3.elf")
+}
+
+fn machine(slot0: &[u8]) -> Machine {
+    let unicorn = std::env::var_os("UNICORN_LIBRARY").expect("UNICORN_LIBRARY names Unicorn: `./x` sets it");
+    Machine::new(Path::new(&unicorn), &firmware(), slot0).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// `state` of guest 0: running, trapped, refused (`GuestState` of host/runtime).
+const RUNNING: u32 = 1;
+const TRAPPED: u32 = 3;
+const REFUSED: u32 = 4;
+
+#[test]
+fn edges_are_those_of_the_desktop() {
+    for guest in ["blinky-c", "blinky-rust", "blinky-zig"] {
+        let mut machine = machine(&read(&format!("artefacts/guests/{guest}/guest.img")));
+        // Half a period more than the desktop's end, so that no edge is at an end.
+        let edges = machine.run(Until::Time(10_200_000)).unwrap_or_else(|error| panic!("{guest}: {error}"));
+        let mut lines = String::new();
+        for edge in edges {
+            let (seconds, micros) = (edge.at_us / 1_000_000, edge.at_us % 1_000_000);
+            let level = if edge.high { "high" } else { "low" };
+            writeln!(lines, "{seconds}.{micros:06} GPIO{} {level}", edge.pin).expect("memory");
+        }
+        let desktop = Command::new(target("debug/sandhill-desktop"))
+            .arg(target(&format!("artefacts/guests/{guest}/component.wasm")))
+            .args(["--for", "10200ms"])
+            .output()
+            .expect("`./x test` builds it");
+        assert_eq!(lines, String::from_utf8_lossy(&desktop.stdout), "{guest}");
+        assert!(lines.lines().count() >= 20, "{guest}: {lines}");
+        assert_eq!(machine.vital("guest0_state"), Ok(RUNNING));
+    }
+}
+
+/// Each edge stands for an iteration of the mix with the right result.
+#[test]
+fn a_guest_that_computes_is_right() {
+    let mut machine = machine(&read("artefacts/guests/compute-c/guest.img"));
+    let edges = machine.run(Until::Edges(3)).unwrap_or_else(|error| panic!("{error}"));
+    let levels: Vec<_> = edges.iter().map(|edge| (edge.pin, edge.high)).collect();
+    assert_eq!(levels, [(17, true), (17, false), (17, true)]);
+}
+
+#[test]
+fn a_bad_guest_ends_and_the_host_sleeps() {
+    for (fixture, state) in [("trap", TRAPPED), ("foreign-engine", REFUSED), ("corrupt", REFUSED)] {
+        let mut machine = machine(&read(&format!("artefacts/fixtures/{fixture}/guest.img")));
+        machine.run(Until::Idle).unwrap_or_else(|error| panic!("{fixture}: {error}"));
+        assert_eq!(machine.vital("guest0_state"), Ok(state), "{fixture}");
+    }
+    let mut machine = machine(&[]);
+    assert_eq!(machine.run(Until::Idle), Ok(&[][..]), "an empty slot");
+}
+
+/// Loaded sections by where they are: what the firmware takes of the chip.
+#[test]
+fn it_is_small() {
+    let elf = firmware();
+    let file = object::File::parse(&*elf).expect("an ELF file");
+    let (mut flash, mut ram) = (0, 0);
+    for section in file.sections() {
+        let SectionFlags::Elf { sh_flags } = section.flags() else { continue };
+        if sh_flags & u64::from(object::elf::SHF_ALLOC) == 0 {
+            continue;
+        }
+        let in_ram = section.address() >= 0x2000_0000;
+        let loaded = section.file_range().is_some();
+        flash += if loaded { section.size() } else { 0 };
+        ram += if in_ram { section.size() } else { 0 };
+    }
+    println!("flash {flash}, RAM {ram} bytes");
+    assert!((50_000..450 * 1024).contains(&flash), "flash: {flash} bytes");
+    assert!((1_000..64 * 1024).contains(&ram), "RAM with heap, without stack: {ram} bytes");
+}
