@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const GUEST: &str = "../../guests/compute/c";
+const PLATFORM: &str = "../../guests/platform/c";
 const FIRMWARE: &str = "../rp2350";
 
-/// `-mcpu` and float ABI are those of rustc's target; the language and the warnings are those of the guest's Makefile.
+/// `-mcpu` and float ABI are those of rustc's target; the language and the warnings are those of guests/platform/c/guest.mk.
 const FLAGS: &[&str] = &[
     "--target=thumbv8m.main-none-eabihf",
     "-mcpu=cortex-m33",
@@ -27,6 +28,7 @@ fn main() {
     std::fs::copy(Path::new(FIRMWARE).join("memory.x"), out.join("memory.x")).expect("OUT_DIR is writable");
     println!("cargo:rerun-if-changed={FIRMWARE}/memory.x");
     println!("cargo:rerun-if-changed={GUEST}");
+    println!("cargo:rerun-if-changed={PLATFORM}");
     println!("cargo:rerun-if-env-changed=CLANG_FOR_CHIP");
     if env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("none") {
         return;
@@ -43,7 +45,7 @@ fn main() {
             let status = Command::new(&clang)
                 .args(FLAGS)
                 .arg(level)
-                .arg("-c")
+                .args(["-I", PLATFORM, "-c"])
                 .arg(Path::new(GUEST).join(unit).with_extension("c"))
                 .arg("-o")
                 .arg(&object)

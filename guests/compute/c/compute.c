@@ -1,6 +1,6 @@
 // Compute: a guest that works without end and shows its speed on a pin.
 //
-//   imports  gpio of wit/platform.wit, through platform.h
+//   imports  gpio of wit/platform.wit, through guests/platform/c/platform.h
 //   memory   2 KiB of data and 1 KiB of stack; there is no heap
 //
 // Each edge on GPIO 17 stands for one iteration whose result was right: a wrong one traps, and no edge follows.
@@ -9,10 +9,7 @@
 
 enum { SPEED_PIN = 17 };
 
-#ifdef __wasm__
-__attribute__((export_name("run")))
-#endif
-void run(void)
+PLATFORM_EXPORT("run") void run(void)
 {
     for (;;) {
         if (mix_iteration(MIX_SEED) != MIX_RESULT)

@@ -1,12 +1,14 @@
-# Builds $(BUILD)/$(GUEST).wasm, the core module, of $(GUEST).c; guest-pack makes a component and a flash image of it.
-# A guest's Makefile sets GUEST and includes this.
+# Builds $(BUILD)/$(GUEST).wasm, the core module, of the guest's sources; guest-pack makes a component and a flash image of it.
+# A guest's Makefile sets GUEST and includes this; it may set SOURCES and OPTIMISATION first.
 WASI_SDK_PATH ?= /opt/wasi-sdk
 BUILD ?= target
+SOURCES ?= $(GUEST).c
+OPTIMISATION ?= -Oz -flto
 
 CC := "$(WASI_SDK_PATH)/bin/clang"
 PLATFORM := $(dir $(lastword $(MAKEFILE_LIST)))
 
-CFLAGS := -std=c23 -Oz -flto -Wall -Wextra -Werror "-I$(PLATFORM)"
+CFLAGS := -std=c23 $(OPTIMISATION) -Wall -Wextra -Werror "-I$(PLATFORM)"
 # The same bytes wherever the sources stand.
 CFLAGS += "-ffile-prefix-map=$(CURDIR)=."
 
@@ -18,9 +20,9 @@ LDFLAGS += -Wl,--page-size=1 -Wl,-z,stack-size=1024 -Wl,--stack-first -Wl,--no-g
 # A wasm-opt that happens to be on PATH would change the bytes.
 LDFLAGS += --no-wasm-opt
 
-$(BUILD)/$(GUEST).wasm: $(GUEST).c $(PLATFORM)platform.h Makefile $(PLATFORM)guest.mk
+$(BUILD)/$(GUEST).wasm: $(SOURCES) $(wildcard *.h) $(PLATFORM)platform.h Makefile $(PLATFORM)guest.mk
 	mkdir -p $(BUILD)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(GUEST).c
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(SOURCES)
 
 .PHONY: clean
 clean:

@@ -11,11 +11,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// Imports and exports (before a function that the world wants exported) of WebAssembly; for another machine they are
+// functions like any other, so that a guest can be built for it and linked with a board.
+#ifdef __wasm__
 #define PLATFORM_IMPORT(interface, function) \
     __attribute__((import_module("embedded:platform/" interface "@0.2.0"), import_name(function)))
-
-// Before a function that the world wants exported.
 #define PLATFORM_EXPORT(function) __attribute__((export_name(function)))
+#else
+#define PLATFORM_IMPORT(interface, function)
+#define PLATFORM_EXPORT(function)
+#endif
 
 // Drives the pin to 3.3 V, to ground, or to the opposite of what it was last driven to.
 PLATFORM_IMPORT("gpio", "set-high") void gpio_set_high(uint32_t pin);

@@ -47,8 +47,10 @@ fn a_wrong_result_shows() {
     // i32.const with the result, in LEB128 of three bytes.
     let constant = [0x41, result as u8 | 0x80, (result >> 7) as u8 | 0x80, (result >> 14) as u8];
     let places: Vec<_> = (0..module.len()).filter(|&at| module[at..].starts_with(&constant)).collect();
-    assert_eq!(places.len(), 1, "the module compares with the result once");
-    module[places[0] + 1] ^= 1;
+    assert_ne!(places.len(), 0, "the module compares with the result");
+    for at in places {
+        module[at + 1] ^= 1;
+    }
     let spoilt = Path::new(env!("CARGO_TARGET_TMPDIR")).join("spoilt.wasm");
     std::fs::write(&spoilt, module).expect("the folder for tests is writable");
     let engine = Engine { slot: Some(Slot::Module(spoilt)), ..engine };

@@ -13,7 +13,7 @@ unsafe extern "C" {
 
 static PINS: Mutex<RefCell<Option<Pins>>> = Mutex::new(RefCell::new(None));
 
-/// The import of `guests/compute/c/platform.h`.
+/// An import of `guests/platform/c/platform.h`.
 #[unsafe(no_mangle)]
 extern "C" fn gpio_toggle(pin: u32) {
     cortex_m::interrupt::free(|token| {
