@@ -60,14 +60,7 @@ impl Diagnostics {
                 warn(format_args!("chip: {} more were not shown", self.suppressed));
                 self.suppressed = 0;
             }
-            warn(format_args!(
-                "chip: {:?} of {:#010x} by core {} at pc {:#010x}, {} us after power-on",
-                diagnostic.what,
-                diagnostic.address,
-                diagnostic.core,
-                diagnostic.pc,
-                diagnostic.at.as_nanos() / 1000,
-            ));
+            warn(format_args!("chip: {diagnostic}"));
         }
     }
 }

@@ -76,10 +76,87 @@ impl fmt::Display for What {
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let micros = self.at.as_nanos() / 1000;
-        write!(f, "{micros} us: core {} at {:#010x}: {} ({:#010x})", self.core, self.pc, self.what, self.address)?;
+        write!(f, "{micros} us: core {} at {:#010x}: {} ({:#010x}", self.core, self.pc, self.what, self.address)?;
+        if let Some(block) = self.block() {
+            write!(f, ", {block}")?;
+        }
+        write!(f, ")")?;
         if self.count > 1 { write!(f, ", {} times", self.count) } else { Ok(()) }
     }
 }
+
+impl Diagnostic {
+    /// The peripheral that `address` belongs to, by its name in the datasheet's address map (§2.2).
+    fn block(&self) -> Option<&'static str> {
+        if matches!(self.what, What::RomLookup | What::RomArgument | What::Coprocessor) {
+            return None;
+        }
+        let last_begun = BLOCKS.partition_point(|&(from, _)| from <= self.address);
+        let (_, name) = BLOCKS[last_begun.checked_sub(1)?];
+        (!name.is_empty()).then_some(name)
+    }
+}
+
+/// Where peripherals begin; one without a name is a gap.
+const BLOCKS: [(u32, &str); 57] = [
+    (0x4000_0000, "SYSINFO"),
+    (0x4000_8000, "SYSCFG"),
+    (0x4001_0000, "CLOCKS"),
+    (0x4001_8000, "PSM"),
+    (0x4002_0000, "RESETS"),
+    (0x4002_8000, "IO_BANK0"),
+    (0x4003_0000, "IO_QSPI"),
+    (0x4003_8000, "PADS_BANK0"),
+    (0x4004_0000, "PADS_QSPI"),
+    (0x4004_8000, "XOSC"),
+    (0x4005_0000, "PLL_SYS"),
+    (0x4005_8000, "PLL_USB"),
+    (0x4006_0000, "ACCESSCTRL"),
+    (0x4006_8000, "BUSCTRL"),
+    (0x4007_0000, "UART0"),
+    (0x4007_8000, "UART1"),
+    (0x4008_0000, "SPI0"),
+    (0x4008_8000, "SPI1"),
+    (0x4009_0000, "I2C0"),
+    (0x4009_8000, "I2C1"),
+    (0x400a_0000, "ADC"),
+    (0x400a_8000, "PWM"),
+    (0x400b_0000, "TIMER0"),
+    (0x400b_8000, "TIMER1"),
+    (0x400c_0000, "HSTX_CTRL"),
+    (0x400c_8000, "XIP_CTRL"),
+    (0x400d_0000, "XIP_QMI"),
+    (0x400d_8000, "WATCHDOG"),
+    (0x400e_0000, "BOOTRAM"),
+    (0x400e_8000, "ROSC"),
+    (0x400f_0000, "TRNG"),
+    (0x400f_8000, "SHA256"),
+    (0x4010_0000, "POWMAN"),
+    (0x4010_8000, "TICKS"),
+    (0x4011_0000, ""),
+    (0x4012_0000, "OTP"),
+    (0x4013_8000, ""),
+    (0x4015_8000, "GLITCH_DETECTOR"),
+    (0x4016_0000, "TBMAN"),
+    (0x4016_8000, ""),
+    (0x5000_0000, "DMA"),
+    (0x5001_0000, ""),
+    (0x5010_0000, "USB"),
+    (0x5020_0000, "PIO0"),
+    (0x5030_0000, "PIO1"),
+    (0x5040_0000, "PIO2"),
+    (0x5050_0000, "XIP_AUX"),
+    (0x5060_0000, "HSTX_FIFO"),
+    (0x5070_0000, "CORESIGHT_TRACE"),
+    (0x5080_0000, ""),
+    (0xd000_0000, "SIO"),
+    (0xd002_0000, "SIO_NONSEC"),
+    (0xd004_0000, ""),
+    (0xe000_0000, "PPB"),
+    (0xe002_0000, "PPB_NONSEC"),
+    (0xe008_0000, "EPPB"),
+    (0xe010_0000, ""),
+];
 
 /// Collects diagnostics, equal ones once.
 #[derive(Default)]
@@ -99,5 +176,26 @@ impl Diagnostics {
 
     pub(crate) fn take(&mut self) -> Vec<Diagnostic> {
         std::mem::take(&mut self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_says_which_peripheral_is_missing() {
+        assert!(BLOCKS.is_sorted_by_key(|&(from, _)| from));
+        let at = Instant::from_nanos(1_234_567);
+        let said = |address, what| Diagnostic { at, core: 1, pc: 0x1000_0200, address, what, count: 1 }.to_string();
+        assert_eq!(
+            said(0x4009_0004, What::UnmodelledWrite),
+            "1234 us: core 1 at 0x10000200: write to what is not modelled (0x40090004, I2C0)"
+        );
+        assert!(said(0x4009_ffff, What::UnmodelledRead).ends_with("(0x4009ffff, I2C1)"));
+        for nowhere in [0, 0x3fff_ffff, 0x4020_0000, 0x6000_0000, 0xffff_ffff] {
+            assert!(said(nowhere, What::UnmodelledRead).ends_with(&format!("({nowhere:#010x})")));
+        }
+        assert!(said(0x4009_0000, What::RomLookup).ends_with("(0x40090000)"), "not an address");
     }
 }
