@@ -1,6 +1,6 @@
 //! `./x build` and `./x clean`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::firmware;
 use crate::run::{Failure, Step, artefacts, root, tool};
@@ -29,16 +29,20 @@ pub fn rivals() -> Result<(), Failure> {
 
 pub fn clean() -> Result<(), Failure> {
     remove(&root().join("target"))?;
-    for entry in [
-        "guests/blinky/c/target",
-        "guests/compute/c/target",
-        "guests/blinky/rust/target",
-        "guests/blinky/zig/.zig-cache",
-        "guests/blinky/zig/zig-out",
-    ] {
-        remove(&root().join(entry))?;
+    // What a language's own tools leave when they are called in a guest's folder: guests/<program>/<language>.
+    for program in folders(&root().join("guests"))? {
+        for language in folders(&program)? {
+            for left in ["target", ".zig-cache", "zig-out"] {
+                remove(&language.join(left))?;
+            }
+        }
     }
     Ok(())
+}
+
+fn folders(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let listing = std::fs::read_dir(folder).map_err(|source| Failure::File { path: folder.into(), source })?;
+    Ok(listing.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect())
 }
 
 fn remove(folder: &Path) -> Result<(), Failure> {
