@@ -372,9 +372,16 @@ fn flash_if_different(
 /// What may explain a failed verdict.
 fn notes(capture: &Capture, window: Window, test: &Test, console: &[String]) -> Vec<String> {
     let mut notes = Vec::new();
-    let last = console.iter().rev().find(|line| line.starts_with("slot 0:") || line.starts_with("host:"));
+    let of_guest = |line: &&String| line.starts_with("slot 0:") && !line.contains("before this reset");
+    let last = console.iter().rev().find(|line| of_guest(line) || line.starts_with("host:"));
+    // What comes after a trap tells what follows from it, not why.
+    let why =
+        console.iter().rev().filter(of_guest).find(|line| line.contains("trapped: ") || line.contains("refused: "));
     match (last, console.last()) {
-        (Some(line), _) => notes.push(format!("the board's console says `{line}`")),
+        (Some(line), _) => {
+            notes.extend(why.filter(|why| *why != line).map(|why| format!("the board's console said `{why}`")));
+            notes.push(format!("the board's console says `{line}`"));
+        }
         (None, Some(line)) => {
             notes.push(format!("the board's console says nothing of a guest; its last line is `{line}`"))
         }

@@ -1,24 +1,16 @@
 //! The whole way, through the user's door: the `hil` command on the virtual bench, with the firmware and the guests
 //! that `./x test` has just built. Nothing is simulated beyond the board: probe-rs and sigrok-cli are the stock ones.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
 
-use serde_json::Value;
 use tempfile::TempDir;
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-/// A folder that the build made, or what to do about it.
-fn built(folder: &str) -> PathBuf {
-    let path = root().join("target/artefacts").join(folder);
-    assert!(path.is_dir(), "{folder} is not built: run `./x test`, which builds it first");
-    path.canonicalize().expect("it is a folder")
-}
+#[path = "common/bench.rs"]
+mod bench;
+use bench::{built, hil, report, root, text};
 
 /// Artefacts with the firmware that was built and `guests` of our choice.
 fn artefacts_with(guests: &Path) -> TempDir {
@@ -26,27 +18,6 @@ fn artefacts_with(guests: &Path) -> TempDir {
     symlink(built("firmware"), folder.path().join("firmware")).expect("a link");
     symlink(guests, folder.path().join("guests")).expect("a link");
     folder
-}
-
-fn hil(artefacts: &Path, out: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_hil"))
-        .arg("run")
-        .arg("--artefacts")
-        .arg(artefacts)
-        .arg("--out")
-        .arg(out)
-        .args(args)
-        .output()
-        .expect("hil starts")
-}
-
-fn text(output: &Output) -> String {
-    String::from_utf8_lossy(&[output.stdout.as_slice(), &output.stderr].concat()).into_owned()
-}
-
-fn report(out: &Path) -> Value {
-    let json = fs::read_to_string(out.join("report.json")).expect("a report");
-    serde_json::from_str(&json).expect("valid JSON")
 }
 
 /// The blinky test, for one guest, with another length of capture and other options of the bench.
@@ -72,7 +43,7 @@ fn failed_verdict(fixture: &str) -> String {
 }
 
 #[test]
-fn every_language_blinks_and_two_runs_agree() {
+fn every_program_works_in_every_language_and_two_runs_agree() {
     let artefacts = built("").canonicalize().expect("it is there");
     let out = TempDir::new().expect("a temporary folder");
     let runs = ["first", "second"].map(|run| {
@@ -87,15 +58,19 @@ fn every_language_blinks_and_two_runs_agree() {
     assert_eq!(runs[0], runs[1]);
 
     let guests = runs[0]["guests"].as_array().expect("a list");
-    let mut languages: Vec<_> = guests.iter().map(|guest| guest["language"].as_str().expect("a name")).collect();
-    languages.sort_unstable();
-    assert_eq!(languages, ["c", "rust", "zig"]);
-    for guest in guests {
+    let name = |key: &str, guest: &serde_json::Value| guest[key].as_str().expect("a name").to_string();
+    let found: BTreeSet<_> = guests.iter().map(|guest| (name("program", guest), name("language", guest))).collect();
+    for program in ["blinky", "button", "echo", "servo"] {
+        for language in ["c", "rust", "zig"] {
+            assert!(found.contains(&(program.into(), language.into())), "{program} in {language}: {found:?}");
+        }
+    }
+    for guest in guests.iter().filter(|guest| guest["program"] == "blinky") {
         let measured = &guest["verdicts"][0]["measured"];
         let mean = measured["mean_period_ns"].as_f64().expect("a number");
         assert!((mean - 1e9).abs() <= 5_000.0, "{}: mean period {mean} ns", guest["name"]);
         let vitals = &guest["vitals"];
-        for vital in ["heap_peak", "stack_peak", "boot_to_first_edge_cycles", "call_cycles_min"] {
+        for vital in ["heap_peak", "stack_peak", "guest0_boot_to_first_edge_cycles", "guest0_call_cycles_min"] {
             assert!(vitals[vital].as_u64().is_some_and(|value| value > 0), "{vital} of {}: {vitals}", guest["name"]);
         }
     }
@@ -134,29 +109,37 @@ fn a_guest_on_the_wrong_pin_fails_and_is_told_which_moved() {
 #[test]
 fn a_guest_that_names_a_pin_that_does_not_exist_traps() {
     let text = failed_verdict("bad-pin");
-    assert!(text.contains("guest: trapped") && text.contains("99"), "{text}");
+    assert!(text.contains("slot 0: bad-pin: trapped: ") && text.contains("99"), "{text}");
 }
 
 #[test]
 fn a_guest_that_traps_is_reported() {
     let text = failed_verdict("trap");
-    assert!(text.contains("guest: trapped") && text.contains("unreachable"), "{text}");
+    assert!(text.contains("slot 0: trap: trapped: ") && text.contains("unreachable"), "{text}");
 }
 
 #[test]
 fn a_guest_that_returns_is_reported() {
     let text = failed_verdict("returns");
-    assert!(text.contains("guest: returned"), "{text}");
+    assert!(text.contains("slot 0: returns: returned"), "{text}");
 }
 
 #[test]
 fn a_guest_made_by_another_wasmtime_is_refused() {
     let text = failed_verdict("foreign-engine");
-    assert!(text.contains("guest: refused") && text.contains("version"), "{text}");
+    assert!(text.contains("slot 0: refused: ") && text.contains("version"), "{text}");
 }
 
 #[test]
 fn a_corrupt_image_is_refused() {
     let text = failed_verdict("corrupt");
-    assert!(text.contains("guest: refused") && text.contains("SHA-256"), "{text}");
+    assert!(text.contains("slot 0: refused: ") && text.contains("SHA-256"), "{text}");
+}
+
+#[test]
+fn a_guest_for_the_contracts_first_version_still_runs() {
+    let artefacts = artefacts_with(&built("fixtures"));
+    let test = blinky_test(artefacts.path(), "blinky-0.1", "4s");
+    let output = hil(artefacts.path(), &artefacts.path().join("out"), &["--tests", &test, "--guest", "blinky-0.1"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
 }
