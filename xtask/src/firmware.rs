@@ -28,18 +28,33 @@ const RIVAL_PROGRAMS: [&str; 3] = ["native-o2", "native-o3", "wasmi"];
 
 pub fn build() -> Result<(), Failure> {
     FIRMWARE.compile()?;
-    let built = FIRMWARE.built(FIRMWARE.package);
-    let folder = artefacts().join("firmware");
-    fs::create_dir_all(&folder).map_err(|source| Failure::File { path: folder.clone(), source })?;
-    let elf = read(&built)?;
+    keep_firmware(&FIRMWARE.built(FIRMWARE.package), &artefacts().join("firmware")).map(drop)
+}
+
+/// Another build of the firmware, with `settings` of Cargo instead of those it is flashed with: its artefacts go to `folder`.
+/// Returns the bytes of flash that it takes.
+pub fn build_variant(target: &Path, settings: &[&str], folder: &Path) -> Result<u64, Failure> {
+    let step = FIRMWARE.cargo(Step::cargo().arg("build")).env("CARGO_TARGET_DIR", target);
+    settings.iter().fold(step, |step, setting| step.arg("--config").arg(setting)).run()?;
+    let sections = keep_firmware(&target.join(FIRMWARE.target).join("firmware").join(FIRMWARE.package), folder)?;
+    let bytes = |name: &str| sections.get(name).and_then(Value::as_u64).unwrap_or(0);
+    Ok([".vector_table", ".start_block", ".text", ".rodata", ".data"].map(bytes).iter().sum())
+}
+
+/// Copies the firmware at `built` beside a manifest; returns its sections.
+fn keep_firmware(built: &Path, folder: &Path) -> Result<Value, Failure> {
+    fs::create_dir_all(folder).map_err(|source| Failure::File { path: folder.into(), source })?;
+    let elf = read(built)?;
     write(&folder.join(ELF), &elf)?;
+    let sections = sections(built, &elf)?;
     let manifest = json!({
         "name": FIRMWARE.package,
         "tools": { "rustc": first_line(Command::new("rustc").arg("--version")) },
         "artefacts": { ELF: { "bytes": elf.len(), "sha256": format!("{:x}", Sha256::digest(&elf)) } },
-        "sections": sections(&built, &elf)?,
+        "sections": sections,
     });
-    write(&folder.join("manifest.json"), format!("{manifest:#}\n").as_bytes())
+    write(&folder.join("manifest.json"), format!("{manifest:#}\n").as_bytes())?;
+    Ok(sections)
 }
 
 /// The third host.

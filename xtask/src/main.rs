@@ -5,6 +5,7 @@
 
 mod build;
 mod firmware;
+mod footprint;
 mod run;
 mod test;
 
@@ -42,6 +43,8 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Build all, then the firmware once for every lever of its build, and print what each gives; takes an hour
+    Footprint,
     /// Build all and run all tests; arguments go to `cargo test`
     Test {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -84,6 +87,7 @@ fn dispatch(verb: Verb) -> Result<(), Failure> {
             build::rivals()?;
             Step::new(run::tool("compare")).args(args).run()
         }
+        Verb::Footprint => footprint::print(),
         Verb::Test { args } => test::all(&args),
         Verb::Lint => test::lint(),
         Verb::Clean => build::clean(),

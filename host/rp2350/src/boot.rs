@@ -14,7 +14,7 @@ pub static IMAGE_DEF: ImageDef = ImageDef::secure_exe();
 // Called by cortex-m-rt's reset handler before it clears .bss, with an empty stack: plain assembly, because Rust code
 // may not run yet. It starts the cycle counter (DEMCR.TRCENA, then DWT_CTRL.CYCCNTENA; Armv8-M reference manual,
 // D1.2.66 and D1.2.60), so that cycle figures count from reset; starts the crystal, which takes a while (`board/clocks.rs`);
-// and paints the stack (`stack.rs`) 16 bytes a turn.
+// and paints the stack (`stack.rs`).
 global_asm!(
     ".section .text.__pre_init, \"ax\"",
     ".global __pre_init",
@@ -38,18 +38,28 @@ global_asm!(
     "str r1, [r0]",
     "ldr r0, =_stack_end",
     "ldr r1, =_stack_start",
-    "ldr r2, ={paint}",
-    "mov r3, r2",
-    "mov r4, r2",
-    "mov r5, r2",
-    "0:",
-    "stmia r0!, {{r2, r3, r4, r5}}",
-    "cmp r0, r1",
-    "blo 0b",
-    "bx lr",
+    "b paint_stack",
     ".size __pre_init, . - __pre_init",
     xosc = const clocks::XOSC_BASE,
     xosc_startup = const clocks::XOSC_STARTUP,
     xosc_ctrl = const clocks::XOSC_CTRL,
+);
+
+// Paints from r0 up to r1, 16 bytes a turn (`stack::paint`); without a stack of its own, as it may be the one that is painted.
+global_asm!(
+    ".section .text.paint_stack, \"ax\"",
+    ".global paint_stack",
+    ".type paint_stack,%function",
+    ".thumb_func",
+    "paint_stack:",
+    "ldr r2, ={paint}",
+    "mov r3, r2",
+    "0:",
+    "strd r2, r3, [r0], #8",
+    "strd r2, r3, [r0], #8",
+    "cmp r0, r1",
+    "blo 0b",
+    "bx lr",
+    ".size paint_stack, . - paint_stack",
     paint = const crate::stack::PAINT,
 );

@@ -10,7 +10,7 @@ use cortex_m::peripheral::{DWT, SCB};
 
 use super::{CURRENT, GUESTS, OTHERS_CYCLES, alarms, bound, with};
 use crate::engine_support;
-use crate::stack::PAINT;
+use crate::stack;
 
 /// Native stack of each guest. What a guest's own calls need is on the Pulley stack; here is the interpreter and the host.
 pub const STACK_BYTES: usize = 6 * 1024;
@@ -68,7 +68,7 @@ pub(super) fn fresh(slot: usize, entry: extern "C" fn(*mut ()), argument: *mut (
     let (bottom, end) = (bottom.cast_mut(), end.cast_mut());
     if !PAINTED[slot].swap(true, Ordering::Relaxed) {
         // SAFETY: the whole stack, which no thread uses yet.
-        unsafe { core::slice::from_raw_parts_mut(bottom, STACK_BYTES / 4).fill(PAINT) };
+        unsafe { stack::paint(bottom, end) };
     }
     let frame = [argument as u32, 0, 0, 0, 0, ended as *const () as u32, entry as *const () as u32, XPSR_T];
     let stack_pointer = end.wrapping_sub(frame.len());
