@@ -1,8 +1,8 @@
 //! `sandhill-desktop`: runs a guest component on this computer, with the firmware's policy, limits and rules.
 //!
 //! It prints a line a pin edge, `<seconds> GPIO<n> high|low`, and one a write to a serial port, `<seconds> UART<n> "<text>"`. Time
-//! is virtual: a wait takes none, and the guest's own instructions take none either. So the edges are those of a board that
-//! is infinitely fast. What a board bounds by its clock is bounded by counting operations here.
+//! is virtual: a wait takes none of this computer's, and the guest's own work is counted in operations, twenty a microsecond. So
+//! the edges are those of a board that is quicker than any, the same in every run. Run time is bounded by the same count.
 
 mod guest_files;
 mod pulses;

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use sandhill_runtime::{Board, Policy, Stop};
+use sandhill_runtime::{Board, OPERATIONS_PER_US, Policy, Stop};
 
 use crate::pulses::Pulses;
 use crate::stimuli::{Press, Received};
@@ -19,6 +19,8 @@ pub struct Simulated<W> {
     /// The start of the run, if delays are to take as long as they say.
     started: Option<Instant>,
     now_us: u64,
+    /// Of the guest's operations those that have not made a whole microsecond yet.
+    operations: u64,
     end_us: u64,
     /// One bit a pin. Low before the guest names it.
     levels: u32,
@@ -46,6 +48,7 @@ impl<W: Write> Simulated<W> {
             policy,
             started: realtime.then(Instant::now),
             now_us: 0,
+            operations: 0,
             end_us: time.map_or(u64::MAX, |time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX)),
             levels: 0,
             pulses: Pulses::default(),
@@ -93,6 +96,10 @@ impl<W: Write> Simulated<W> {
         if deadline_us > self.end_us {
             self.advance(self.end_us);
             return Err(Stop);
+        }
+        if deadline_us > self.now_us {
+            // The guest wakes up on time, whatever it had begun.
+            self.operations = 0;
         }
         self.advance(deadline_us);
         Ok(())
@@ -182,6 +189,16 @@ impl<W: Write + Send + 'static> Board for Simulated<W> {
     /// Cycles of this computer would mean nothing on a board.
     fn cycles(&mut self) -> u32 {
         0
+    }
+
+    /// On virtual time a guest's own work takes as long as a fast board would.
+    fn worked(&mut self, operations: u64) {
+        if self.started.is_none() {
+            self.operations += operations;
+            let work_us = self.operations / OPERATIONS_PER_US;
+            self.operations %= OPERATIONS_PER_US;
+            self.advance(self.now_us.saturating_add(work_us));
+        }
     }
 
     /// A guest that never waits learns here that its time is over, or that nobody reads its output.

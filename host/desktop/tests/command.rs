@@ -75,8 +75,8 @@ fn everything_of_the_contract_is_there() {
         0.181500 GPIO16 low\n\
         0.200000 GPIO16 high\n\
         0.200500 GPIO16 low\n\
-        0.205500 UART1 \"ok\\n\\x00\"\n\
-        0.206734 GPIO15 high\n";
+        0.205503 UART1 \"ok\\n\\x00\"\n\
+        0.206737 GPIO15 high\n";
     assert_eq!(stdout(&output), expected);
     assert_eq!(
         stderr(&output).split_once("; ").map(|(reason, _)| reason),
@@ -95,6 +95,17 @@ fn a_guest_that_never_waits_is_ended() {
         stderr(&output)
     );
     assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn time_passes_while_a_guest_computes() {
+    let guest = Guest::packed("worker", &POLICY);
+    let output = guest.run(&["--for", "100ms"]);
+    assert_eq!((stderr(&output), output.status.code()), ("", Some(0)));
+    // About a quarter of a millisecond a round, and the same in every run.
+    let edges = stdout(&output).lines().count();
+    assert!((300..600).contains(&edges), "{edges}");
+    assert_eq!(output.stdout, guest.run(&["--for", "100ms"]).stdout);
 }
 
 #[test]

@@ -66,6 +66,12 @@ pub trait Board: Send + 'static {
         Ok(self.now_us())
     }
 
+    /// The guest has made so many operations since its last call, where they are counted ([`crate::OPERATIONS_PER_US`]): a
+    /// simulated board lets its time pass.
+    fn worked(&mut self, operations: u64) {
+        let _ = operations;
+    }
+
     /// The guest has just changed the level of a pin for the first time.
     fn first_edge(&mut self) {}
 

@@ -9,9 +9,9 @@ use wasmtime::{Error, Result, StoreContextMut};
 use crate::platform::{Platform, State};
 use crate::{Board, Violation};
 
-/// Operations of WebAssembly in one microsecond of a policy's `run_us`, where run time is counted by fuel: at least as many
-/// as Pulley makes on a Cortex-M33 at 150 MHz, so that a desktop ends no guest that a board would not.
-const OPERATIONS_PER_US: u64 = 20;
+/// Operations of WebAssembly in one microsecond, where run time is counted by fuel: at least as many as Pulley makes on a
+/// Cortex-M33 at 150 MHz, so that a desktop ends no guest that a board would not.
+pub const OPERATIONS_PER_US: u64 = 20;
 
 /// `button.edge`. Made by Wasmtime only, out of what the guest passes.
 #[allow(dead_code)]
@@ -90,7 +90,9 @@ fn call<B: Board, R>(
     mut store: StoreContextMut<'_, State<B>>,
     function: impl FnOnce(&mut Platform<B>) -> core::result::Result<R, Violation>,
 ) -> Result<R> {
+    let left = store.get_fuel()?;
     let platform = &mut store.data_mut().platform;
+    platform.board.worked(fuel(platform.policy().run_us).saturating_sub(left));
     let serve = || {
         platform.enter()?;
         let result = function(platform)?;

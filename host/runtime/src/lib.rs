@@ -25,6 +25,8 @@ mod rate;
 mod vitals;
 
 pub use board::{Board, Stop};
+#[cfg(feature = "component")]
+pub use component::OPERATIONS_PER_US;
 pub use engine::WASMTIME_VERSION;
 pub use guest::{Guest, Host};
 pub use outcome::{Outcome, Place, Trap, Violation};
