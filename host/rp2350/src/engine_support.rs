@@ -2,9 +2,9 @@
 //! thread, and locks that threads wait for.
 
 use core::ptr::null_mut;
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
-use crate::kernel::{self, Events, NEVER};
+use crate::kernel::{self, Events, NEVER, THREADS};
 
 /// The running thread's. Slot 0 is the running guest's activation, slot 1 is for asynchronous components.
 static SLOTS: [AtomicPtr<u8>; 2] = [AtomicPtr::new(null_mut()), AtomicPtr::new(null_mut())];
@@ -17,13 +17,31 @@ pub fn exchange_tls(before: &mut [*mut u8; 2], next: [*mut u8; 2]) {
     }
 }
 
+/// A thread's own cycles when Wasmtime first asked for its storage after it had set it, or 0. It sets it on the way into a
+/// guest, and asks for it on the way out of a trap, but in no call to the host.
+static TRAPPED_AT: [AtomicU32; THREADS] = [const { AtomicU32::new(0) }; THREADS];
+
+/// This thread's own cycles ([`kernel::cycles`]) when its guest trapped, if it has by an instruction of its own.
+pub fn trapped_at() -> Option<u32> {
+    let at = TRAPPED_AT[kernel::current().index()].load(Ordering::Relaxed);
+    (at != 0).then_some(at)
+}
+
 #[unsafe(no_mangle)]
 extern "C" fn wasmtime_tls_get(slot: usize) -> *mut u8 {
+    let trapped_at = &TRAPPED_AT[kernel::current().index()];
+    if trapped_at.load(Ordering::Relaxed) == 0 {
+        trapped_at.store(kernel::cycles().max(1), Ordering::Relaxed);
+    }
     SLOTS[slot].load(Ordering::Relaxed)
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn wasmtime_tls_set(slot: usize, value: *mut u8) {
+    // Wasmtime keeps a mark of its own in the lowest bit.
+    if value.addr() > 1 {
+        TRAPPED_AT[kernel::current().index()].store(0, Ordering::Relaxed);
+    }
     SLOTS[slot].store(value, Ordering::Relaxed);
 }
 

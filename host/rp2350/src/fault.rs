@@ -1,4 +1,5 @@
-//! The end of the firmware itself: a panic or a processor fault is said on both channels, then the core sleeps for ever.
+//! The end of the firmware itself: all guests' pins are made safe, a panic or a processor fault is said on both channels,
+//! then the core sleeps until the watchdog resets it.
 
 use core::fmt;
 use core::panic::PanicInfo;
@@ -7,7 +8,8 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use cortex_m::peripheral::SCB;
 use cortex_m_rt::{ExceptionFrame, exception};
 
-use crate::board::console;
+use crate::board::{self, console};
+use crate::kernel::GUESTS;
 
 /// CFSR.STKOF: the stack pointer met its limit (Armv8-M reference manual, D1.2.48).
 const CFSR_STKOF: u32 = 1 << 20;
@@ -28,6 +30,7 @@ fn stay(what: fmt::Arguments<'_>) -> ! {
     cortex_m::interrupt::disable();
     if !FAILED.load(Ordering::Relaxed) {
         FAILED.store(true, Ordering::Relaxed);
+        (0..GUESTS).for_each(board::make_safe);
         console::emergency_line(format_args!("host: panic: {what}"));
         defmt::error!("host: panic: {}", defmt::Display2Format(&what));
     }

@@ -21,7 +21,7 @@ use crate::vitals::VITALS;
 use crate::{slot, vitals};
 
 /// Pulley stack of each guest.
-const PULLEY_STACK_BYTES: usize = 4 * 1024;
+const PULLEY_STACK_BYTES: usize = 2 * 1024;
 /// How often the watchdog is fed; it waits for four times as long.
 const ROUND_US: u64 = 500_000;
 /// A guest that ran this long begins its count of failures anew.
@@ -255,7 +255,8 @@ impl Resident {
         };
         let outcome = match ended {
             Ended::Returned => run.outcome.take().unwrap_or(Outcome::Stopped),
-            Ended::Running { pc } => {
+            Ended::Running { pc, safe_cycles } => {
+                self.vitals.safe_us_max.keep_max(safe_cycles.div_ceil(kernel::CYCLES_PER_US));
                 let longest_us = self.policy.run_us;
                 let reason = Violation::RanTooLong { longest_us }.of(self.name).to_string();
                 let outcome = Outcome::Trapped(Trap { reason, place: self.program.locate(pc) });

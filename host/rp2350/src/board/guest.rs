@@ -11,6 +11,7 @@ use sandhill_runtime::{Board, GuestVitals, Policy, Stop};
 
 use super::pins::{self, Edge, Function, Pull};
 use super::{pwm, uart1};
+use crate::engine_support;
 use crate::kernel::{self, Events, GUESTS, Thread};
 
 /// UART1 in a policy's mask of ports.
@@ -276,7 +277,11 @@ impl Board for Pico2Guest {
     }
 
     fn failed(&mut self) {
+        // A call that is not allowed gets here at once; a trap of the guest's own takes Wasmtime some time.
+        let began = engine_support::trapped_at().unwrap_or_else(kernel::cycles);
         make_safe(self.slot);
+        let took = kernel::cycles().wrapping_sub(began);
+        self.vitals.safe_us_max.keep_max(took.div_ceil(kernel::CYCLES_PER_US));
     }
 }
 

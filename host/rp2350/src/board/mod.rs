@@ -18,7 +18,7 @@ use cortex_m::peripheral::NVIC;
 use rp235x_hal::pac;
 
 pub use clocks::CLK_SYS_HZ;
-pub use guest::{Conflict, Pico2Guest, claim, make_safe};
+pub use guest::{Pico2Guest, claim, make_safe};
 
 /// Interrupt priorities, the smaller the more urgent; the upper four of eight bits count (RP2350 datasheet, 3.7.4).
 /// The kernel's timers lie above and its PendSV below.

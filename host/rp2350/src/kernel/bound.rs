@@ -22,7 +22,8 @@ pub enum Ended {
     /// Its function returned.
     Returned,
     /// It was ended at the bytecode at this address.
-    Running { pc: usize },
+    /// Its pins were safe after so many cycles.
+    Running { pc: usize, safe_cycles: u32 },
 }
 
 /// MPU_CTRL: on; what no region covers is as it is without MPU (D1.2.171).
@@ -101,6 +102,7 @@ pub(super) fn returned() {
 
 #[exception]
 fn MemoryManagement() {
+    let began = DWT::cycle_count();
     // SAFETY: the block's address; the status bits are cleared by writing them.
     let (cfsr, address) = unsafe { ((*SCB::PTR).cfsr.read(), (*SCB::PTR).mmfar.read() as usize) };
     with(|kernel| {
@@ -112,8 +114,9 @@ fn MemoryManagement() {
         }
         close(None);
         (kernel.make_safe)(index - 1);
-        kernel.book(DWT::cycle_count());
-        kernel.finish(index, Ended::Running { pc: address });
+        let safe = DWT::cycle_count();
+        kernel.book(safe);
+        kernel.finish(index, Ended::Running { pc: address, safe_cycles: safe.wrapping_sub(began) });
     });
     // SAFETY: as above.
     unsafe { (*SCB::PTR).cfsr.write(cfsr) };

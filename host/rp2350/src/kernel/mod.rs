@@ -28,7 +28,8 @@ pub use switch::{STACK_BYTES, stack};
 use schedule::{Schedule, State};
 
 pub use sandhill_runtime::GUESTS;
-const THREADS: usize = 1 + GUESTS;
+/// The supervisor and the guests.
+pub const THREADS: usize = 1 + GUESTS;
 
 /// clk_sys, which the cycle counter counts.
 pub const CYCLES_PER_US: u32 = CLK_SYS_HZ / 1_000_000;
@@ -45,7 +46,8 @@ pub enum Thread {
 }
 
 impl Thread {
-    fn index(self) -> usize {
+    /// From 0 on, below [`THREADS`].
+    pub fn index(self) -> usize {
         match self {
             Self::Supervisor => 0,
             Self::Guest(slot) => 1 + slot,
@@ -72,10 +74,6 @@ impl Events {
 
     pub fn is_empty(self) -> bool {
         self == Self::NONE
-    }
-
-    pub fn contains(self, other: Self) -> bool {
-        self & other == other
     }
 }
 
@@ -138,7 +136,7 @@ pub fn init(make_safe: fn(slot: usize)) {
 pub fn current() -> Thread {
     match CURRENT.load(Ordering::Relaxed) {
         0 => Thread::Supervisor,
-        index => Thread::Guest(index - 1),
+        index => Thread::Guest((index - 1) % GUESTS),
     }
 }
 

@@ -220,6 +220,7 @@ impl Schedule {
         thread.run = 0;
         thread.expected_run = FIRST_RUN;
         thread.window_us = 0;
+        thread.left = thread.share.unwrap_or(0);
         thread.condemned_at = None;
         thread.tls = [null_mut(); 2];
         self.make_ready(index);
