@@ -142,6 +142,11 @@ pub enum Error {
     ShortCapture { missing_ms: u64, run_ms: u64 },
 
     #[error(
+        "the first button was pressed {late_ms} ms late, and the capture ends before what follows: raise `analyser.margin_ms` in the bench file, or see what else keeps this machine busy"
+    )]
+    LatePress { late_ms: u64 },
+
+    #[error(
         "serial port {port}: {source}: check `serial.port` in the bench file, the cable, and that you may open it (group dialout)"
     )]
     Serial { port: String, source: io::Error },

@@ -18,10 +18,10 @@ use crate::{
     error::Error,
     firmware::{Firmware, Segment},
     instruments::Instruments,
-    judge::{Edge, Told, Verdict, Window, judge},
+    judge::{Edge, Told, Verdict, Window, judge, nanos},
     probe::Probe,
     progress::Progress,
-    stimuli::{self, Echoed},
+    stimuli,
     test_file::{Test, TestFile},
     vitals::{self, Vital},
 };
@@ -173,7 +173,7 @@ impl Plan {
         }
 
         let name = job.name();
-        let (capture, echoes, stimuli_notes) = self.capture(&name, &job.tests, on, progress)?;
+        let (capture, done) = self.capture(&name, &job.tests, on, progress)?;
         let vitals = match &self.firmware.vitals {
             Some(layout) => vitals::read(on.probe, layout)?,
             None => Some(Vec::new()),
@@ -184,12 +184,12 @@ impl Plan {
 
         let mut verdicts = Vec::new();
         for test in &job.tests {
-            let window = self.window(&capture, test)?;
-            let told = Told { console: &console, vitals: &vitals, echoes: &echoes };
+            let window = self.window(&capture, test, done.late)?;
+            let told = Told { console: &console, vitals: &vitals, echoes: &done.echoes };
             let mut verdict = judge(test, &capture, window, Some(told));
             if !verdict.passed {
                 verdict.notes = notes(&capture, window, test, &console);
-                verdict.notes.extend(stimuli_notes.iter().cloned());
+                verdict.notes.extend(done.notes.iter().cloned());
                 if !started {
                     verdict.notes.push("the board's RAM holds no vitals: the firmware did not start".into());
                 }
@@ -219,7 +219,7 @@ impl Plan {
         tests: &[Test],
         on: &mut Instruments<'_>,
         progress: &Progress,
-    ) -> Result<(Capture, Vec<Echoed>, Vec<String>), Error> {
+    ) -> Result<(Capture, stimuli::Done), Error> {
         let vcd = self.vcd(name);
         let length = tests.iter().map(|test| test.capture).max().unwrap_or_default();
         let mut margin = Duration::from_millis(self.bench.analyser.margin_ms);
@@ -231,7 +231,7 @@ impl Plan {
                 Some(port) => Some(&mut **port),
                 None => None,
             };
-            let (echoes, notes) = stimuli::run(tests, on.probe, on.console, uart1)?;
+            let done = stimuli::run(tests, on.probe, on.console, uart1)?;
             on.analyser.finish(&mut |done, total| progress.at(&format!("{name}: capturing"), done, total))?;
             progress.clear();
             let mut capture = self.capture_of(name)?;
@@ -240,14 +240,19 @@ impl Plan {
             }
             // What is clipped to nothing picks up noise.
             capture.channels.retain(|channel| self.bench.has_channel(&channel.name));
-            match tests.iter().try_for_each(|test| self.window(&capture, test).map(drop)) {
+            match tests.iter().try_for_each(|test| self.window(&capture, test, done.late).map(drop)) {
                 Err(Error::ShortCapture { run_ms, .. }) if tries < TRIES => {
                     progress
                         .line(&format!("{name}: RUN rose only {run_ms} ms after the start, again with more margin"));
                     margin += Duration::from_millis(2 * run_ms);
                     tries += 1;
                 }
-                checked => return checked.map(|()| (capture, echoes, notes)),
+                Err(Error::LatePress { late_ms }) if tries < TRIES => {
+                    progress.line(&format!("{name}: buttons were pressed {late_ms} ms late, again with more margin"));
+                    margin += Duration::from_millis(2 * late_ms);
+                    tries += 1;
+                }
+                checked => return checked.map(|()| (capture, done)),
             }
         }
     }
@@ -275,10 +280,16 @@ impl Plan {
     }
 
     /// From reset on, for as long as the test asks; from the first sample to the last where reset is not visible.
-    fn window(&self, capture: &Capture, test: &Test) -> Result<Window, Error> {
+    /// Longer where buttons were pressed late, so that all is in it that follows from them.
+    fn window(&self, capture: &Capture, test: &Test, late: Duration) -> Result<Window, Error> {
+        let late = if test.press.is_some() { late } else { Duration::ZERO };
         match capture.first_rise(RUN) {
             Some(start_ns) => {
-                let end_ns = start_ns.saturating_add(u64::try_from(test.capture.as_nanos()).unwrap_or(u64::MAX));
+                let end_ns = start_ns.saturating_add(nanos(test.capture));
+                let (asked_ns, end_ns) = (end_ns, end_ns.saturating_add(nanos(late)));
+                if capture.end_ns >= asked_ns && capture.end_ns < end_ns {
+                    return Err(Error::LatePress { late_ms: nanos(late).div_ceil(1_000_000) });
+                }
                 if capture.end_ns < end_ns {
                     return Err(Error::ShortCapture {
                         missing_ms: (end_ns - capture.end_ns).div_ceil(1_000_000),

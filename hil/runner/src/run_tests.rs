@@ -457,6 +457,13 @@ console = ["sandhill"]
     let board = script(vcd("GPIO25", 800, 1000));
     board.board().timer = 699_000;
     assert_eq!(writes(&board), expected(200));
+    // So late that the capture is over before the last one: again, with more margin.
+    let board = script(vcd("GPIO25", 800, 1000));
+    board.board().timer = 10_499_000;
+    let error = run(&plan_for(tests, out.path()), &board).unwrap_err();
+    assert!(error.to_string().contains("pressed 1"), "{error}");
+    let log = board.board().log.clone();
+    assert_eq!(log.iter().filter(|line| line.starts_with("capture ")).count(), 3, "{log:?}");
 }
 
 #[test]

@@ -38,25 +38,37 @@ pub struct Echoed {
     pub received: Vec<u8>,
 }
 
-/// Does all that `tests` ask for, in order of time. Returns what came back, and notes on what could not be done.
+/// What came of the stimuli.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Done {
+    pub echoes: Vec<Echoed>,
+    /// How much later than asked for buttons were pressed.
+    pub late: Duration,
+    /// What could not be done.
+    pub notes: Vec<String>,
+}
+
+/// Does all that `tests` ask for, in order of time.
 pub fn run(
     tests: &[Test],
     probe: &mut dyn Probe,
     console: &mut dyn Console,
     mut port: Option<&mut dyn Port>,
-) -> Result<(Vec<Echoed>, Vec<String>), Error> {
-    let mut notes = Vec::new();
+) -> Result<Done, Error> {
+    let mut done = Done::default();
     let presses: Vec<&Press> = tests.iter().filter_map(|test| test.press.as_ref()).collect();
-    if !presses.is_empty() && !press(&presses, probe)? {
-        notes.push("the board's timer stands still: no button was pressed any more".into());
-    }
-    let mut echoes = Vec::new();
-    for echo in tests.iter().filter_map(|test| test.echo.as_ref()) {
-        if let Some(port) = &mut port {
-            echoes.push(send_and_wait(echo, console, *port)?);
+    if !presses.is_empty() {
+        match press(&presses, probe)? {
+            Some(late) => done.late = late,
+            None => done.notes.push("the board's timer stands still: no button was pressed any more".into()),
         }
     }
-    Ok((echoes, notes))
+    for echo in tests.iter().filter_map(|test| test.echo.as_ref()) {
+        if let Some(port) = &mut port {
+            done.echoes.push(send_and_wait(echo, console, *port)?);
+        }
+    }
+    Ok(done)
 }
 
 /// One change of a pad.
@@ -83,13 +95,13 @@ fn steps(presses: &[&Press]) -> Vec<Step> {
     steps
 }
 
-/// Presses all buttons; false if the board's timer did not get there.
-fn press(presses: &[&Press], probe: &mut dyn Probe) -> Result<bool, Error> {
+/// Presses all buttons and says how late; `None` if the board's timer did not get there.
+fn press(presses: &[&Press], probe: &mut dyn Probe) -> Result<Option<Duration>, Error> {
     let mut late = Duration::ZERO;
     let mut before = Vec::new();
     for (index, step) in steps(presses).into_iter().enumerate() {
         let Some(now) = wait_until(step.at + late, probe)? else {
-            return Ok(false);
+            return Ok(None);
         };
         if index == 0 {
             late = now.saturating_sub(step.at);
@@ -105,7 +117,7 @@ fn press(presses: &[&Press], probe: &mut dyn Probe) -> Result<bool, Error> {
             probe.write(pad, value & !pulls | restored)?;
         }
     }
-    Ok(true)
+    Ok(Some(late))
 }
 
 /// Waits until the board's timer says `at` or more, and returns what it says; `None` if it stands still.

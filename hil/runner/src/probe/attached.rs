@@ -70,7 +70,11 @@ impl ProbeRs {
 
     fn session(&mut self) -> Result<&mut Session, Error> {
         if !matches!(self.state, State::Attached(_)) {
-            let probe = self.open()?;
+            // A probe that is open already is not opened anew: the board runs meanwhile.
+            let probe = match std::mem::replace(&mut self.state, State::Closed) {
+                State::Bare(probe) => *probe,
+                State::Closed | State::Attached(_) => self.open()?,
+            };
             let session = probe
                 .attach(self.file.chip.as_str(), Permissions::default())
                 .map_err(|error| Error::Attach { chip: self.file.chip.clone(), message: chain(&error) })?;
