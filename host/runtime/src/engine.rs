@@ -29,7 +29,22 @@ fn config(stack_bytes: usize) -> Config {
     config
 }
 
+/// What images are compiled for where nothing is compiled on the spot.
+#[cfg(not(feature = "compile"))]
+const TARGET: &str = if cfg!(target_pointer_width = "32") { "pulley32" } else { "pulley64" };
+
 /// An engine for images compiled ahead of time for this machine: `pulley32` on a 32-bit microcontroller.
+#[cfg(not(feature = "compile"))]
+pub(crate) fn engine(stack_bytes: usize) -> wasmtime::Result<Engine> {
+    let mut config = config(stack_bytes);
+    // Wasmtime would come to the same, by reading the text again for each of the settings that it compares: 14 000
+    // instructions of a start on a Cortex-M33.
+    config.target(TARGET)?;
+    Engine::new(&config)
+}
+
+/// An engine that compiles for this machine.
+#[cfg(feature = "compile")]
 pub(crate) fn engine(stack_bytes: usize) -> wasmtime::Result<Engine> {
     Engine::new(&config(stack_bytes))
 }
