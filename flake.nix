@@ -54,6 +54,8 @@
             ];
             SANDHILL_NIX = "1";
             WASI_SDK_PATH = wasi-sdk;
+            # wasi-sdk's clang compiles for WebAssembly alone; this one, without Nix's wrapper, for the chip too.
+            CLANG_FOR_CHIP = "${pkgs.llvmPackages.clang-unwrapped}/bin/clang";
             UNICORN_LIBRARY = "${pkgs.unicorn}/lib/libunicorn.so.2";
           };
         });

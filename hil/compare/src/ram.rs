@@ -78,7 +78,8 @@ impl Meter {
             let at = layout.fields.iter().position(|field| field.name == name);
             at.map(|at| words[at]).ok_or_else(|| self.failed(format!("the firmware has no vital `{name}`")))
         };
-        Ok(Ram { fixed: get("static_ram")?, heap: get("heap_peak")?, stack: get("stack_peak")? })
+        let stack = get("stack_peak")? + get("guest0_stack_peak")? + get("guest1_stack_peak")?;
+        Ok(Ram { fixed: get("static_ram")?, heap: get("heap_peak")?, stack })
     }
 
     fn words(&self, chip: &mut Rp2350, address: u32, count: usize) -> Result<Vec<u32>, Error> {
