@@ -13,17 +13,21 @@ use crate::run::{Failure, Step, artefacts, root};
 
 const ELF: &str = "sandhill.elf";
 
-/// A package that runs on the chip, and the architecture it is for.
+/// A package that runs on the chip, the architecture it is for, and how it is optimised.
 struct Bare {
     package: &'static str,
     target: &'static str,
+    profile: &'static str,
 }
 
-const FIRMWARE: Bare = Bare { package: "sandhill-rp2350", target: "thumbv8m.main-none-eabihf" };
+const ARM: &str = "thumbv8m.main-none-eabihf";
+const RISC_V: &str = "riscv32imac-unknown-none-elf";
+
+const FIRMWARE: Bare = Bare { package: "sandhill-rp2350", target: ARM, profile: "firmware" };
 /// The same runtime on the chip's RISC-V cores.
-const HAZARD3: Bare = Bare { package: "sandhill-hazard3", target: "riscv32imac-unknown-none-elf" };
+const HAZARD3: Bare = Bare { package: "sandhill-hazard3", target: RISC_V, profile: "firmware" };
 /// The compute guest without Sandhill, and its programs.
-const RIVALS: Bare = Bare { package: "sandhill-rivals", target: "thumbv8m.main-none-eabihf" };
+const RIVALS: Bare = Bare { package: "sandhill-rivals", target: ARM, profile: "rivals" };
 const RIVAL_PROGRAMS: [&str; 3] = ["native-o2", "native-o3", "wasmi"];
 
 pub fn build() -> Result<(), Failure> {
@@ -86,7 +90,7 @@ impl Bare {
 
     /// Where the compiler leaves a program.
     fn built(&self, program: &str) -> PathBuf {
-        root().join("target").join(self.target).join("firmware").join(program)
+        root().join("target").join(self.target).join(self.profile).join(program)
     }
 
     /// Copies a program into a folder of the artefacts.
@@ -99,7 +103,7 @@ impl Bare {
     /// The package, its target and its profile.
     fn cargo(&self, cargo: Step) -> Step {
         cargo
-            .args(["--quiet", "--package", self.package, "--profile", "firmware", "--target", self.target])
+            .args(["--quiet", "--package", self.package, "--profile", self.profile, "--target", self.target])
             // Neither Debian nor every rustup mirror has the target's core and alloc, so they are built here from
             // rust-src; that also makes them part of what the firmware's hash vouches for.
             .env("RUSTC_BOOTSTRAP", "1")
