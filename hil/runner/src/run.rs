@@ -7,6 +7,7 @@ use std::{
     fs::{self, File},
     io::BufReader,
     path::{Path, PathBuf},
+    thread,
     time::Duration,
 };
 
@@ -29,6 +30,8 @@ use crate::{
 /// How often a capture is tried that reset came too late for.
 const TRIES: u32 = 3;
 
+/// Long enough for the firmware to boot.
+const BOOT: Duration = Duration::from_millis(100);
 /// A guest's header is shorter; what is no image here is no guest to the firmware.
 const HEADER: usize = 256;
 /// The smallest piece of flash that can be erased.
@@ -150,6 +153,7 @@ impl Plan {
             progress.line(&format!("{name}: left out: {why}"));
         }
         flash_if_different(on.probe, "the firmware", &self.firmware.segments, progress)?;
+        self.boot_once(on)?;
         let mut runs = Vec::new();
         for job in &self.jobs {
             let run = self.run_job(job, on, progress)?;
@@ -159,6 +163,17 @@ impl Plan {
             runs.push(run);
         }
         Ok(runs)
+    }
+
+    /// What outlives a reset is made by the first boot, which so takes a little longer than the others. Whether there was
+    /// one is up to what flashing did to the board, so there always is one that nobody looks at.
+    fn boot_once(&self, on: &mut Instruments<'_>) -> Result<(), Error> {
+        match self.bench.probe.reset {
+            Reset::Pin => on.probe.hold_reset().and_then(|()| on.probe.release_reset())?,
+            Reset::Debug => on.probe.reset_and_halt().and_then(|()| on.probe.run())?,
+        }
+        thread::sleep(BOOT);
+        Ok(())
     }
 
     fn run_job(&self, job: &Job, on: &mut Instruments<'_>, progress: &Progress) -> Result<GuestRun, Error> {

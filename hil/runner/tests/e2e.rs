@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 #[path = "common/bench.rs"]
@@ -42,6 +43,17 @@ fn failed_verdict(fixture: &str) -> String {
     text(&output)
 }
 
+/// Buttons are pressed by a probe that attaches while the board boots and looks at its timer now and then: that takes some
+/// cycles of one run and not of the other.
+fn forget_phase(report: &mut Value) {
+    let guests = report["guests"].as_array_mut().expect("a list");
+    for guest in guests.iter_mut().filter(|guest| guest["program"] == "button") {
+        let vitals = guest["vitals"].as_object_mut().expect("an object");
+        vitals.retain(|name, _| !name.contains("_cycles") && !name.contains("_us_"));
+        guest["verdicts"][0]["criteria"][1]["measured"].take();
+    }
+}
+
 #[test]
 fn every_program_works_in_every_language_and_two_runs_agree() {
     let artefacts = built("").canonicalize().expect("it is there");
@@ -53,12 +65,13 @@ fn every_program_works_in_every_language_and_two_runs_agree() {
         assert!(fs::read_to_string(out.join("junit.xml")).expect("a JUnit file").contains("failures=\"0\""));
         let mut report = report(&out);
         report["generated"].take();
+        forget_phase(&mut report);
         report
     });
     assert_eq!(runs[0], runs[1]);
 
     let guests = runs[0]["guests"].as_array().expect("a list");
-    let name = |key: &str, guest: &serde_json::Value| guest[key].as_str().expect("a name").to_string();
+    let name = |key: &str, guest: &Value| guest[key].as_str().expect("a name").to_string();
     let found: BTreeSet<_> = guests.iter().map(|guest| (name("program", guest), name("language", guest))).collect();
     for program in ["blinky", "button", "echo", "servo"] {
         for language in ["c", "rust", "zig"] {
