@@ -80,15 +80,18 @@ unsafe fn release(lock: *mut usize, give: fn(usize) -> usize) {
     }
 }
 
-// SAFETY of all below: Wasmtime hands over a word that is 0 at first, and pairs the calls as their names say.
+// Wasmtime hands over a word that is 0 at first, and pairs the calls as their names say: that is the contract of `acquire` and
+// `release`.
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn wasmtime_sync_lock_acquire(lock: *mut usize) {
+    // SAFETY: Wasmtime's own contract, above.
     unsafe { acquire(lock, |now| (now == 0).then_some(WRITER)) };
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn wasmtime_sync_lock_release(lock: *mut usize) {
+    // SAFETY: Wasmtime's own contract, above.
     unsafe { release(lock, |_| 0) };
 }
 
@@ -97,21 +100,25 @@ extern "C" fn wasmtime_sync_lock_free(_: *mut usize) {}
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn wasmtime_sync_rwlock_read(lock: *mut usize) {
+    // SAFETY: Wasmtime's own contract, above.
     unsafe { acquire(lock, |now| (now != WRITER).then(|| now + 1)) };
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn wasmtime_sync_rwlock_read_release(lock: *mut usize) {
+    // SAFETY: Wasmtime's own contract, above.
     unsafe { release(lock, |now| now - 1) };
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn wasmtime_sync_rwlock_write(lock: *mut usize) {
+    // SAFETY: Wasmtime's own contract, above.
     unsafe { wasmtime_sync_lock_acquire(lock) };
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn wasmtime_sync_rwlock_write_release(lock: *mut usize) {
+    // SAFETY: Wasmtime's own contract, above.
     unsafe { wasmtime_sync_lock_release(lock) };
 }
 
