@@ -1,8 +1,8 @@
 //! The RP2350 with one of its RISC-V cores, as far as `host/hazard3` needs it: flash, SRAM, pins and the RISC-V timer.
 //!
 //! The core is Unicorn's; `chip` has the registers around it. Time is virtual and passes only while the core sleeps:
-//! instructions take none, as on `host/desktop`, so both give the same edges at the same times. Nothing is known about
-//! how long anything takes; for that there is `rp2350-model`.
+//! instructions take none. So edges come when the guest asked for them, and nothing is known about how long anything takes;
+//! for that there is `rp2350-model`.
 //!
 //! Promises that a register that is not modelled ends the run with its address.
 

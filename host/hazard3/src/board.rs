@@ -78,10 +78,11 @@ fn start_timer(peripherals: &pac::Peripherals) {
 
 impl Board for Hazard3 {
     fn set_pin(&mut self, pin: u32, high: bool) {
-        // SAFETY: one-bit masks; one register only sets bits, the other only clears them.
         if high {
+            // SAFETY: a one-bit mask; the register only sets bits.
             self.peripherals.SIO.gpio_out_set().write(|w| unsafe { w.bits(1 << pin) });
         } else {
+            // SAFETY: likewise, and the register only clears bits.
             self.peripherals.SIO.gpio_out_clr().write(|w| unsafe { w.bits(1 << pin) });
         }
         self.make_output(pin);
