@@ -85,6 +85,10 @@ pub struct Analyser {
     pub samplerate_hz: u64,
     /// Analyser channel → what it is clipped to: `GPIO25`, or `RUN`.
     pub channels: BTreeMap<String, String>,
+    /// How far its clock and the board's may be apart, in parts per million: what is held against an ideal schedule may be
+    /// off by that.
+    #[serde(default)]
+    pub clocks_ppm: u32,
     /// How long to wait for the first samples before the board is let go anyhow.
     #[serde(default = "default_arm_ms")]
     pub arm_ms: u64,

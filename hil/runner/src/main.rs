@@ -212,7 +212,7 @@ fn judge_file(args: &Judge) -> Result<bool, Error> {
         // What a run would have looked at; recordings may be longer.
         let asked_ns = u64::try_from(test.capture.as_nanos()).unwrap_or(u64::MAX);
         let end_ns = capture.end_ns.min(start_ns.saturating_add(asked_ns));
-        let window = Window { start_ns, end_ns, starts_at_reset: reset.is_some() };
+        let window = Window { start_ns, end_ns, starts_at_reset: reset.is_some(), clocks_ppm: 0 };
         let verdict = judge(test, &capture, window, None);
         passed &= verdict.passed;
         say(&summary(test.subject(), &verdict));

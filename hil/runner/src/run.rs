@@ -298,6 +298,7 @@ impl Plan {
     /// Longer where buttons were pressed late, so that all is in it that follows from them.
     fn window(&self, capture: &Capture, test: &Test, late: Duration) -> Result<Window, Error> {
         let late = if test.press.is_some() { late } else { Duration::ZERO };
+        let clocks_ppm = self.bench.analyser.clocks_ppm;
         match capture.first_rise(RUN) {
             Some(start_ns) => {
                 let end_ns = start_ns.saturating_add(nanos(test.capture));
@@ -311,10 +312,10 @@ impl Plan {
                         run_ms: start_ns / 1_000_000,
                     });
                 }
-                Ok(Window { start_ns, end_ns, starts_at_reset: true })
+                Ok(Window { start_ns, end_ns, starts_at_reset: true, clocks_ppm })
             }
             None if self.bench.probe.reset == Reset::Pin && self.bench.has_channel(RUN) => Err(Error::NoReset),
-            None => Ok(Window { start_ns: 0, end_ns: capture.end_ns, starts_at_reset: false }),
+            None => Ok(Window { start_ns: 0, end_ns: capture.end_ns, starts_at_reset: false, clocks_ppm }),
         }
     }
 }

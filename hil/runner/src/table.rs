@@ -10,8 +10,13 @@ use crate::{
 
 type Row = (String, Box<dyn Fn(&GuestRun) -> Option<String>>);
 
-/// The guests as columns, so that languages compare line by line.
+/// A table for each program, its guests as columns, so that languages compare line by line.
 pub fn comparison(runs: &[GuestRun]) -> String {
+    let by_program = |a: &GuestRun, b: &GuestRun| a.manifest.program == b.manifest.program;
+    runs.chunk_by(by_program).map(of_one_program).collect::<Vec<_>>().join("\n")
+}
+
+fn of_one_program(runs: &[GuestRun]) -> String {
     let mut table = new_table();
     table.set_header(std::iter::once(String::new()).chain(runs.iter().map(GuestRun::name)));
     for (name, value) in rows(runs) {

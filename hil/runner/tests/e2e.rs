@@ -11,6 +11,8 @@ use tempfile::TempDir;
 
 #[path = "common/bench.rs"]
 mod bench;
+#[path = "common/desktop.rs"]
+mod desktop;
 use bench::{built, hil, report, root, text};
 
 /// Artefacts with the firmware that was built and `guests` of our choice.
@@ -69,6 +71,7 @@ fn every_program_works_in_every_language_and_two_runs_agree() {
         report
     });
     assert_eq!(runs[0], runs[1]);
+    desktop::agrees_with(&out.path().join("first"));
 
     let guests = runs[0]["guests"].as_array().expect("a list");
     let name = |key: &str, guest: &Value| guest[key].as_str().expect("a name").to_string();

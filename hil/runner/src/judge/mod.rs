@@ -38,9 +38,16 @@ pub struct Window {
     pub end_ns: u64,
     /// Whether `start_ns` is the moment of reset, so that the time to the first edge means something.
     pub starts_at_reset: bool,
+    /// How far the clocks of board and analyser may be apart, in parts per million.
+    pub clocks_ppm: u32,
 }
 
 impl Window {
+    /// What two clocks may be apart at its end.
+    fn clocks_ns(self) -> u64 {
+        (self.end_ns - self.start_ns) / 1_000_000 * u64::from(self.clocks_ppm)
+    }
+
     /// The edges in it.
     fn of(self, edges: &[Edge]) -> Vec<Edge> {
         edges.iter().copied().filter(|edge| (self.start_ns..=self.end_ns).contains(&edge.at_ns)).collect()

@@ -6,7 +6,7 @@ use crate::{capture::Channel, test_file::TestFile};
 const MS: u64 = 1_000_000;
 const US: u64 = 1_000;
 const RESET: u64 = 20 * MS;
-const WINDOW: Window = Window { start_ns: RESET, end_ns: RESET + 3_000 * MS, starts_at_reset: true };
+const WINDOW: Window = Window { start_ns: RESET, end_ns: RESET + 3_000 * MS, starts_at_reset: true, clocks_ppm: 0 };
 
 fn test(criteria: &str) -> Test {
     TestFile::parse(&format!("[[test]]\nprogram = \"p\"\n{criteria}\n"), "t.toml").unwrap().tests.remove(0)

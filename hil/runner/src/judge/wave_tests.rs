@@ -27,7 +27,7 @@ fn judge(edges: &[Edge], window: Window, test: &Test) -> Verdict {
 }
 
 fn window() -> Window {
-    Window { start_ns: RESET, end_ns: RESET + 10_000 * MS, starts_at_reset: true }
+    Window { start_ns: RESET, end_ns: RESET + 10_000 * MS, starts_at_reset: true, clocks_ppm: 0 }
 }
 
 /// Edges from rising times and how long each high lasts, up to the end of the window.
@@ -160,6 +160,13 @@ fn one_edge_off_the_schedule_fails_whichever_it_is() {
             assert_eq!(verdict.measured.unwrap().schedule_ns, off.unsigned_abs());
         }
     }
+    // Clocks of 30 ppm may be 300 µs apart after ten seconds, on top of what the test allows.
+    let drifting: Vec<Edge> =
+        good.iter().map(|edge| Edge { at_ns: edge.at_ns + (edge.at_ns - good[0].at_ns) / 40_000, ..*edge }).collect();
+    let verdict = |clocks_ppm| judge(&drifting, Window { clocks_ppm, ..window() }, &test);
+    assert_eq!(failed(&verdict(0)), ["off schedule"]);
+    assert!(failed(&verdict(30)).is_empty());
+    assert_eq!(failed(&verdict(20)), ["off schedule"]);
     // A schedule that begins with a falling edge is as good as another.
     let fall = &good[1..];
     assert!(judge(fall, Window { start_ns: good[1].at_ns, ..window() }, &test).criteria[1].passed);
