@@ -11,12 +11,11 @@ use serde::{Deserialize, Deserializer};
 use crate::error::Error;
 
 /// The tests that are used when the user names no file: everything in `hil/tests/`.
-pub const BUILT_IN: [(&str, &str); 5] = [
+pub const BUILT_IN: [(&str, &str); 4] = [
     ("blinky.toml", include_str!("../../tests/blinky.toml")),
     ("button.toml", include_str!("../../tests/button.toml")),
     ("echo.toml", include_str!("../../tests/echo.toml")),
     ("servo.toml", include_str!("../../tests/servo.toml")),
-    ("compute.toml", include_str!("../../tests/compute.toml")),
 ];
 
 /// Where the file does not say how long to look.

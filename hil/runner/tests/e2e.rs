@@ -93,6 +93,15 @@ fn every_program_works_in_every_language_and_two_runs_agree() {
 }
 
 #[test]
+fn a_guest_that_computes_does_not_disturb_one_that_blinks() {
+    let out = TempDir::new().expect("a temporary folder");
+    let tests = root().join("hil/tests/beside/compute.toml").display().to_string();
+    let output = hil(&built(""), out.path(), &["--tests", &tests]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert_eq!(report(out.path())["guests"][0]["beside"], "compute-c");
+}
+
+#[test]
 fn a_hundred_periods_do_not_drift() {
     let out = TempDir::new().expect("a temporary folder");
     // A slower analyser: a hundred seconds are a hundred million samples even so.
