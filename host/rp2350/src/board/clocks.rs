@@ -57,11 +57,13 @@ fn start_pll(pll: &pac::PLL_SYS, resets: &pac::RESETS) {
     resets.reset().modify(|_, w| w.pll_sys().set_bit());
     resets.reset().modify(|_, w| w.pll_sys().clear_bit());
     while resets.reset_done().read().pll_sys().bit_is_clear() {}
-    // SAFETY, of all three: within their fields.
+    // SAFETY: within its field, like the two below.
     pll.cs().write(|w| unsafe { w.refdiv().bits(1) });
+    // SAFETY: as above.
     pll.fbdiv_int().write(|w| unsafe { w.fbdiv_int().bits(FEEDBACK_DIVIDER) });
     pll.pwr().modify(|_, w| w.pd().clear_bit().vcopd().clear_bit());
     while pll.cs().read().lock().bit_is_clear() {}
+    // SAFETY: as above.
     pll.prim().write(|w| unsafe { w.postdiv1().bits(POST_DIVIDER_1).postdiv2().bits(POST_DIVIDER_2) });
     pll.pwr().modify(|_, w| w.postdivpd().clear_bit());
 }

@@ -48,13 +48,15 @@ struct Claim {
 }
 
 impl Claim {
-    const NONE: Self = Self {
-        outputs: AtomicU32::new(0),
-        safe_high: AtomicU32::new(0),
-        inputs: AtomicU32::new(0),
-        pwm: AtomicU32::new(0),
-        uart: AtomicU32::new(0),
-    };
+    const fn none() -> Self {
+        Self {
+            outputs: AtomicU32::new(0),
+            safe_high: AtomicU32::new(0),
+            inputs: AtomicU32::new(0),
+            pwm: AtomicU32::new(0),
+            uart: AtomicU32::new(0),
+        }
+    }
 
     fn pins(&self) -> u32 {
         self.outputs.load(Relaxed) | self.inputs.load(Relaxed) | self.pwm.load(Relaxed) | self.uart.load(Relaxed)
@@ -62,7 +64,7 @@ impl Claim {
 }
 
 /// Written by [`claim`], before the guest runs that it concerns.
-static CLAIMS: [Claim; GUESTS] = [Claim::NONE; GUESTS];
+static CLAIMS: [Claim; GUESTS] = [const { Claim::none() }; GUESTS];
 
 /// Gives the guest in `slot` what its policy names, for its next start. Its inputs have their pulls from here on; its
 /// outputs stay as they are until it drives them: let go of, or at their safe level after a failure.

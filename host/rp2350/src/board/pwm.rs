@@ -48,29 +48,42 @@ pub fn set(pin: u32, period_us: u32, pulse_us: u32) {
     // A value above TOP is steady high.
     let pulse = pulse_us.min(period_us);
     // Two values of a slice share a register; nobody else writes it (see `slice`).
-    let (shift, other) = if pin % 2 == 0 { (0, 0xffff_0000) } else { (16, 0x0000_ffff) };
+    let (shift, other) = if pin.is_multiple_of(2) { (0, 0xffff_0000) } else { (16, 0x0000_ffff) };
     let values = slice.cc().read().bits() & other | pulse << shift;
-    // SAFETY, of all writes: 8 or 16 bits, as their registers have.
     if slice.csr().read().en().bit_is_set() {
         // Whichever of the two meets the end of a period alone: the pulse of that one period fits into it.
         if top >= slice.top().read().bits() {
-            slice.top().write(|w| unsafe { w.bits(top) });
-            slice.cc().write(|w| unsafe { w.bits(values) });
+            write_top(slice, top);
+            write_values(slice, values);
         } else {
-            slice.cc().write(|w| unsafe { w.bits(values) });
-            slice.top().write(|w| unsafe { w.bits(top) });
+            write_values(slice, values);
+            write_top(slice, top);
         }
         pins::select(pin, Function::Pwm);
     } else {
         // A slice that stands still takes its values at once. It starts in the last count of a period, where the pin is
         // low, so that the first pulse is as long as the others.
+        // SAFETY: any 8 bits are a divider.
         slice.div().write(|w| unsafe { w.int().bits(DIVIDER) });
-        slice.top().write(|w| unsafe { w.bits(top) });
+        write_top(slice, top);
+        // SAFETY: 16 bits, as of `top`.
         slice.ctr().write(|w| unsafe { w.bits(top) });
-        slice.cc().write(|w| unsafe { w.bits(values) });
+        write_values(slice, values);
         pins::select(pin, Function::Pwm);
         slice.csr().write(|w| w.en().set_bit());
     }
+}
+
+/// The last count of a period, 16 bits.
+fn write_top(slice: &pac::pwm::CH, top: u32) {
+    // SAFETY: any 16 bits are a period.
+    slice.top().write(|w| unsafe { w.bits(top) });
+}
+
+/// The pulses of both pins, 16 bits each.
+fn write_values(slice: &pac::pwm::CH, values: u32) {
+    // SAFETY: any 16 bits are a pulse.
+    slice.cc().write(|w| unsafe { w.bits(values) });
 }
 
 /// Ends the pulses of `pin`, which is low at once. The slice goes on for `others`, those of the guest's pins that still
@@ -80,7 +93,7 @@ pub fn stop(pin: u32, others: u32) {
     pins::drive(1 << pin);
     pins::select(pin, Function::Sio);
     let number = slice_of(pin);
-    let keep = if pin % 2 == 0 { 0xffff_0000 } else { 0x0000_ffff };
+    let keep = if pin.is_multiple_of(2) { 0xffff_0000 } else { 0x0000_ffff };
     let slice = slice(number);
     // SAFETY: 16 bits each.
     slice.cc().modify(|r, w| unsafe { w.bits(r.bits() & keep) });
