@@ -38,7 +38,7 @@ pub fn build() -> Result<(), Failure> {
 /// Another build of the firmware, with `settings` of Cargo instead of those it is flashed with: its artefacts go to `folder`.
 /// Returns the bytes of flash that it takes.
 pub fn build_variant(target: &Path, settings: &[&str], folder: &Path) -> Result<u64, Failure> {
-    let step = FIRMWARE.cargo(Step::cargo().arg("build")).env("CARGO_TARGET_DIR", target);
+    let step = FIRMWARE.build().env("CARGO_TARGET_DIR", target);
     settings.iter().fold(step, |step, setting| step.arg("--config").arg(setting)).run()?;
     let sections = keep_firmware(&target.join(FIRMWARE.target).join("firmware").join(FIRMWARE.package), folder)?;
     let bytes = |name: &str| sections.get(name).and_then(Value::as_u64).unwrap_or(0);
@@ -82,10 +82,13 @@ pub fn lint() -> Result<(), Failure> {
 
 impl Bare {
     fn compile(&self) -> Result<(), Failure> {
-        self.cargo(Step::cargo().arg("build"))
-            .arg("--config")
-            .arg(format!("target.{}.rustflags = {}", self.target, json!(remaps())))
-            .run()
+        self.build().run()
+    }
+
+    /// Its build, the same bytes in every folder.
+    fn build(&self) -> Step {
+        let remaps = format!("target.{}.rustflags = {}", self.target, json!(remaps()));
+        self.cargo(Step::cargo().arg("build")).arg("--config").arg(remaps)
     }
 
     /// Where the compiler leaves a program.

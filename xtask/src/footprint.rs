@@ -22,7 +22,6 @@ const LEVERS: &[(&str, &[&str])] = &[
     ("interpreter at opt-level s", &["profile.firmware.package.pulley-interpreter.opt-level='s'"]),
     ("runtime at opt-level s", &["profile.firmware.package.sandhill-runtime.opt-level='s'"]),
     ("thin LTO", &["profile.firmware.lto='thin'"]),
-    ("no log over RTT", &["env.DEFMT_LOG='off'"]),
 ];
 
 /// What is printed of the guest's vitals; the time to the first edge is without checking the image.
