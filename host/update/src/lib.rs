@@ -5,5 +5,6 @@
 #![no_std]
 
 mod image;
+pub mod smp;
 
 pub use image::{Error, Image};
