@@ -178,10 +178,18 @@ impl Board {
     /// Lets time run to the next whole millisecond; returns whether it got there.
     fn slice(&mut self) -> bool {
         let deadline = next_millisecond(self.chip.now());
-        self.frozen = self.chip.run_until(deadline) == RunExit::Core0Halted;
+        self.run_until(deadline);
         self.slices_since_samples = self.slices_since_samples.saturating_add(1);
         self.collect();
         !self.frozen
+    }
+
+    fn run_until(&mut self, deadline: Instant) {
+        self.frozen = match self.chip.run_until(deadline) {
+            RunExit::Deadline => false,
+            // Nobody here cuts the power; without it time stands still, too.
+            RunExit::Core0Halted | RunExit::PowerCut => true,
+        };
     }
 
     /// Takes what the chip has put out.
@@ -194,6 +202,8 @@ impl Board {
         for uart in 0..UARTS {
             self.collect_serial(uart as u8);
         }
+        // Nobody asks for these, and they must not pile up.
+        self.chip.take_flash_operations(&mut Vec::new());
         self.diagnostics.report(self.chip.take_diagnostics());
     }
 
@@ -225,7 +235,7 @@ impl Board {
                 }
                 let result = self.probe.execute(&mut self.chip, command);
                 self.collect();
-                self.frozen = self.chip.run_until(self.chip.now()) == RunExit::Core0Halted;
+                self.run_until(self.chip.now());
                 // The client may be gone by now.
                 let _ = reply.send(result);
             }

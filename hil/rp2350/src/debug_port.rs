@@ -74,6 +74,7 @@ struct MemAp {
 }
 
 /// What the debug port remembers between transfers.
+#[derive(Clone)]
 pub(crate) struct PortState {
     select: u32,
     select1: u32,

@@ -40,6 +40,9 @@ pub enum What {
     InReset,
     /// A write to flash through the bus; answered with a bus fault. Flash is written by the boot ROM's functions.
     FlashWrite,
+    /// An access to flash, or another call of a boot ROM function that writes it, while one erases or programs it; answered
+    /// with a bus fault, and nothing done.
+    FlashBusy,
     /// A pin function that is not modelled was selected: the pin does not drive.
     PinFunction,
     /// A setting of a peripheral that is not modelled was chosen: it does not work as set.
@@ -63,6 +66,7 @@ impl fmt::Display for What {
             What::ReservedWrite => "write to a reserved register",
             What::InReset => "access to a peripheral in reset",
             What::FlashWrite => "write to flash through the bus",
+            What::FlashBusy => "access to flash while it is erased or programmed",
             What::PinFunction => "pin function that is not modelled",
             What::Setting => "setting that is not modelled",
             What::Unheard => "byte that no pin carries to the serial adapter",
@@ -159,7 +163,7 @@ const BLOCKS: [(u32, &str); 57] = [
 ];
 
 /// Collects diagnostics, equal ones once.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Diagnostics(Vec<Diagnostic>);
 
 impl Diagnostics {

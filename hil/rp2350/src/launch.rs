@@ -6,7 +6,7 @@ use crate::bootrom::boot::Start;
 const PREAMBLE: [u32; 3] = [0, 0, 1];
 
 /// How far the protocol has come.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Launch {
     seen: usize,
     vtor: u32,

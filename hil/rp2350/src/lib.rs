@@ -21,7 +21,7 @@ pub mod time;
 pub use chip::Rp2350;
 pub use debug_port::{AccessSize, DapFault, DebugPort};
 pub use diagnostic::{Diagnostic, What};
-pub use flash::Wear;
+pub use flash::{FlashOperation, FlashOperationKind, Torn, Wear};
 pub use time::Instant;
 
 /// A wire that leaves the board: a GPIO pin or the RUN (reset) input.
@@ -51,4 +51,6 @@ pub enum RunExit {
     Deadline,
     /// The debugger halted core 0; time stands still until it lets go.
     Core0Halted,
+    /// Power went, as [`Rp2350::cut_power_at`] asked; time stands still until [`Rp2350::power_cycle`].
+    PowerCut,
 }

@@ -7,7 +7,7 @@ use super::{Entry, boot};
 use crate::bus::{Bus, Master, Size};
 use crate::cpu::Core;
 use crate::diagnostic::What;
-use crate::flash::{Flash, Refusal};
+use crate::flash::{BLOCK, Job, Refusal};
 use crate::memory;
 use crate::soc::{FLASH_BASE, Soc};
 use crate::time::UNITS_PER_SECOND;
@@ -20,6 +20,7 @@ const OK: i32 = 0;
 const INVALID_ARG: i32 = -5;
 const INVALID_ADDRESS: i32 = -10;
 const BAD_ALIGNMENT: i32 = -11;
+const INVALID_STATE: i32 = -12;
 const BUFFER_TOO_SMALL: i32 = -13;
 
 const FLASH_OP_SHIFT: u32 = 16;
@@ -32,20 +33,30 @@ const MILLISECOND: u64 = UNITS_PER_SECOND / 1000;
 const DEVICE_ID: [u32; 2] = [0x5a11_d411, 0x0000_2350];
 const BOOT_RANDOM: [u32; 4] = [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344];
 
-/// The time a call takes beyond [`CALL_CYCLES`], in time units.
-pub(crate) fn duration(core: &Core, entry: Entry) -> u64 {
-    let time = match entry {
-        Entry::FlashRangeErase => Flash::erase_time(core.reg(0), core.reg(1), core.reg(2) == crate::flash::BLOCK),
-        Entry::FlashRangeProgram => Flash::program_time(core.reg(0), core.reg(2)),
+/// How it went with the flash: a refusal as its error code.
+pub(crate) type Outcome = Result<(), i32>;
+
+/// A function is called whose own work begins at `at`: starts what it does to the flash, and says when that is done. A
+/// refused call does nothing and takes no time; its effect reports it.
+pub(crate) fn begin(soc: &mut Soc, core: &Core, entry: Entry, at: u64) -> (u64, Outcome) {
+    let job = match entry {
+        Entry::FlashRangeErase => Job::erase(core.reg(0), core.reg(1), core.reg(2) == BLOCK),
+        Entry::FlashRangeProgram => program(soc, core.id(), core.reg(0), core.reg(1), core.reg(2)),
         Entry::FlashOp => match core.reg(0) >> FLASH_OP_SHIFT & 7 {
-            FLASH_OP_ERASE => Flash::erase_time(offset_of(core.reg(1)), core.reg(2), true),
-            FLASH_OP_PROGRAM => Flash::program_time(offset_of(core.reg(1)), core.reg(2)),
-            _ => Ok(0),
+            FLASH_OP_ERASE => Job::erase(offset_of(core.reg(1)), core.reg(2), true),
+            FLASH_OP_PROGRAM => program(soc, core.id(), offset_of(core.reg(1)), core.reg(3), core.reg(2)),
+            _ => return (at, Ok(())),
         },
-        _ => Ok(0),
+        _ => return (at, Ok(())),
     };
-    // A refused call does nothing and takes no time; its effect reports it.
-    time.unwrap_or(0)
+    match job {
+        Ok(_) if soc.flash.busy() => (at, Err(INVALID_STATE)),
+        Ok(job) => {
+            soc.signals.attention = true;
+            (soc.flash.begin(job, core.id(), at), Ok(()))
+        }
+        Err(refusal) => (at, Err(error_code(refusal))),
+    }
 }
 
 fn offset_of(address: u32) -> u32 {
@@ -59,8 +70,8 @@ fn error_code(refusal: Refusal) -> i32 {
     }
 }
 
-/// What the function does, and its result in r0.
-pub(crate) fn call(soc: &mut Soc, core: &mut Core, entry: Entry) {
+/// What the function does, and its result in r0. `flash` is how it went with what it began there.
+pub(crate) fn call(soc: &mut Soc, core: &mut Core, entry: Entry, flash: Outcome) {
     let id = core.id();
     match entry {
         Entry::LookupValue | Entry::LookupRow => {
@@ -75,15 +86,9 @@ pub(crate) fn call(soc: &mut Soc, core: &mut Core, entry: Entry) {
             };
             core.set_reg(0, value);
         }
-        Entry::FlashRangeErase => {
-            if soc.flash.erase(core.reg(0), core.reg(1)).is_err() {
-                soc.report(id, core.reg(0), What::RomArgument);
-            }
-        }
-        Entry::FlashRangeProgram => {
-            let done = program(soc, id, core.reg(0), core.reg(1), core.reg(2));
-            if done.is_err() {
-                soc.report(id, core.reg(0), What::RomArgument);
+        Entry::FlashRangeErase | Entry::FlashRangeProgram => {
+            if let Err(code) = flash {
+                report_refusal(soc, id, FLASH_BASE.wrapping_add(core.reg(0)), core.reg(0), code);
             }
         }
         Entry::FlashRuntimeToStorage => {
@@ -92,7 +97,7 @@ pub(crate) fn call(soc: &mut Soc, core: &mut Core, entry: Entry) {
             core.set_reg(0, if inside { core.reg(0) } else { INVALID_ADDRESS as u32 });
         }
         Entry::FlashOp => {
-            let result = flash_op(soc, core);
+            let result = flash_op(soc, core, flash);
             core.set_reg(0, result as u32);
         }
         Entry::Reboot => {
@@ -115,30 +120,37 @@ pub(crate) fn call(soc: &mut Soc, core: &mut Core, entry: Entry) {
     }
 }
 
-/// Reads the caller's buffer as the caller would, then programs.
-fn program(soc: &mut Soc, core: u8, offset: u32, buffer: u32, count: u32) -> Result<(), i32> {
-    Flash::program_time(offset, count).map_err(error_code)?;
-    let data: Result<Vec<u8>, _> = (0..count)
-        .map(|n| soc.read(Master::Core(core), buffer.wrapping_add(n), Size::Byte).map(|byte| byte as u8))
-        .collect();
-    let data = data.map_err(|_| INVALID_ADDRESS)?;
-    soc.flash.program(offset, &data).map_err(error_code)
+/// A program of what the caller's buffer holds now, read as the caller would; it cannot lie in flash, which does not answer
+/// meanwhile.
+fn program(soc: &mut Soc, core: u8, offset: u32, buffer: u32, count: u32) -> Result<Job, Refusal> {
+    Job::program(offset, count, |n| {
+        let at = buffer.wrapping_add(n);
+        let byte = if at >> 28 == FLASH_BASE >> 28 { None } else { soc.read(Master::Core(core), at, Size::Byte).ok() };
+        byte.map(|byte| byte as u8)
+    })
 }
 
-fn flash_op(soc: &mut Soc, core: &Core) -> i32 {
+fn flash_op(soc: &mut Soc, core: &Core, flash: Outcome) -> i32 {
     let (offset, count, buffer) = (offset_of(core.reg(1)), core.reg(2), core.reg(3));
     let done = match core.reg(0) >> FLASH_OP_SHIFT & 7 {
-        FLASH_OP_ERASE => soc.flash.erase(offset, count).map_err(error_code),
-        FLASH_OP_PROGRAM => program(soc, core.id(), offset, buffer, count),
+        FLASH_OP_ERASE | FLASH_OP_PROGRAM => flash,
         FLASH_OP_READ => read_flash(soc, core.id(), offset, buffer, count),
         _ => Err(INVALID_ARG),
     };
     match done {
         Ok(()) => OK,
         Err(code) => {
-            soc.report(core.id(), core.reg(1), What::RomArgument);
+            report_refusal(soc, core.id(), core.reg(1), core.reg(1), code);
             code
         }
+    }
+}
+
+/// Says why nothing was done: with where in flash it was to be, or with the argument that is wrong.
+fn report_refusal(soc: &mut Soc, core: u8, address: u32, argument: u32, code: i32) {
+    match code {
+        INVALID_STATE => soc.report(core, address, What::FlashBusy),
+        _ => soc.report(core, argument, What::RomArgument),
     }
 }
 
@@ -146,6 +158,9 @@ fn read_flash(soc: &mut Soc, core: u8, offset: u32, buffer: u32, count: u32) -> 
     let end = offset.checked_add(count).filter(|&end| end as usize <= crate::flash::SIZE);
     if end.is_none() {
         return Err(INVALID_ADDRESS);
+    }
+    if soc.flash.busy() {
+        return Err(INVALID_STATE);
     }
     for n in 0..count {
         let byte = u32::from(soc.flash.bytes()[(offset + n) as usize]);

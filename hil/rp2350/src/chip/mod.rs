@@ -3,6 +3,7 @@
 //! The order of things is fixed, so that a run is the same however it is cut into [`Rp2350::run_until`] calls: in each cycle
 //! of clk_sys core 0 comes before core 1, and what peripherals do by themselves comes before the cycle it falls into.
 
+mod power;
 mod reset;
 mod rom;
 
@@ -10,14 +11,15 @@ use crate::bootrom;
 use crate::cpu::{Core, CoreState};
 use crate::debug_port::{DebugPort, PortState};
 use crate::diagnostic::{Diagnostic, What};
-use crate::flash::Wear;
+use crate::flash::{FlashOperation, Torn, Wear};
 use crate::launch::Launch;
 use crate::peripherals::registers::{HAD_RUN_LOW, POWMAN_CHIP_RESET};
 use crate::soc::{ROM_SIZE, Soc};
 use crate::{Edge, Instant, Line, RunExit};
 use rom::{RomCall, RomStep};
 
-/// The chip on its board: a Raspberry Pi Pico 2.
+/// The chip on its board: a Raspberry Pi Pico 2. A clone is a snapshot: given the same, it has the same future.
+#[derive(Clone)]
 pub struct Rp2350 {
     pub(crate) soc: Soc,
     pub(crate) cores: [Core; 2],
@@ -32,6 +34,8 @@ pub struct Rp2350 {
     instructions_before: [u64; 2],
     next_event: u64,
     run_high: bool,
+    /// The board has power.
+    power: bool,
 }
 
 impl Default for Rp2350 {
@@ -54,6 +58,7 @@ impl Rp2350 {
             instructions_before: [0; 2],
             next_event: u64::MAX,
             run_high: true,
+            power: true,
         };
         chip.start_in_rom(0);
         chip.start_in_rom(1);
@@ -65,18 +70,23 @@ impl Rp2350 {
         Instant::from_units(self.soc.now)
     }
 
-    /// Lets the chip run until `deadline`, or until the debugger halts core 0: then time stands still.
+    /// Lets the chip run until `deadline`, or until the debugger halts core 0 or power goes: then time stands still.
     ///
     /// Time moves in whole cycles of clk_sys, so afterwards [`Rp2350::now`] may be up to one cycle past the deadline; every
     /// edge before it is made. How a span of time is cut into calls does not change what happens in it.
     pub fn run_until(&mut self, deadline: Instant) -> RunExit {
         let deadline = deadline.units();
         loop {
+            if !self.power {
+                return RunExit::PowerCut;
+            }
             if !self.run_high {
-                self.soc.now = self.soc.now.max(deadline);
-                return RunExit::Deadline;
+                return self.pass_in_reset(deadline);
             }
             self.settle();
+            if !self.power {
+                return RunExit::PowerCut;
+            }
             if self.cores[0].state() == CoreState::Halted {
                 return RunExit::Core0Halted;
             }
@@ -96,7 +106,7 @@ impl Rp2350 {
     pub fn level(&self, line: Line) -> bool {
         match line {
             Line::Pin(pin) => self.soc.gpio.level(pin),
-            Line::Run => self.run_high,
+            Line::Run => self.powered(),
         }
     }
 
@@ -116,6 +126,9 @@ impl Rp2350 {
         // What was due before comes before.
         self.settle();
         self.run_high = high;
+        if !self.power {
+            return;
+        }
         let now = self.soc.now;
         self.soc.gpio.log(now, Line::Run, high);
         if high {
@@ -170,15 +183,35 @@ impl Rp2350 {
         self.soc.diagnostics.take()
     }
 
-    /// Instructions that `core` executed since power-on.
+    /// Instructions that `core` executed since the chip was made.
     pub fn instructions(&self, core: u8) -> u64 {
         let n = usize::from(core & 1);
         self.instructions_before[n] + self.cores[n].instructions()
     }
 
-    /// Erases and programs of the flash since power-on.
+    /// Erases and programs of the flash since the chip was made; power cycles change nothing in it.
     pub fn wear(&self) -> &Wear {
         self.soc.flash.wear()
+    }
+
+    /// Sectors erased and pages programmed since the chip was made: each counts by itself, also where one call of a boot ROM
+    /// function does several. It goes on counting over power cycles; one that power went in counts, unless nothing of it took
+    /// effect ([`Torn::Nothing`]).
+    pub fn flash_operations(&self) -> u64 {
+        self.soc.flash.operations()
+    }
+
+    /// Appends the flash operations since the last call, in order of time, and forgets them.
+    pub fn take_flash_operations(&mut self, into: &mut Vec<FlashOperation>) {
+        self.soc.flash.take_log(into);
+    }
+
+    /// Power goes in flash operation number `operation`, the one that comes when [`Rp2350::flash_operations`] is `operation`:
+    /// before it, in it or after it, as `done` says, at the time at which the operation has come so far. It happens once, and
+    /// replaces what was asked for before; a number that has passed means never.
+    pub fn cut_power_at(&mut self, operation: u64, done: Torn) {
+        self.soc.flash.cut_at(operation, done);
+        self.soc.signals.attention = true;
     }
 
     /// The flash chip's contents.
@@ -193,15 +226,20 @@ impl Rp2350 {
 
     /// Whether RUN is high, and the chip able to answer.
     pub(crate) fn powered(&self) -> bool {
-        self.run_high
+        self.run_high && self.power
     }
 
     /// Brings everything up to the present: due events, resets, interrupt lines, events between the cores.
     pub(crate) fn settle(&mut self) {
         // What attention is for may be due at once: a UART's start bit, an alarm at the present time.
-        while self.run_high && (self.soc.signals.attention || self.soc.now >= self.next_event) {
+        while self.powered() && (self.soc.signals.attention || self.soc.now >= self.next_event) {
             if self.soc.now >= self.next_event {
+                self.abandon_flash_job();
                 self.soc.service();
+                if std::mem::take(&mut self.soc.signals.power_cut) {
+                    self.power_goes();
+                    return;
+                }
             }
             if std::mem::take(&mut self.soc.signals.watchdog_reset) {
                 self.watchdog_reset();

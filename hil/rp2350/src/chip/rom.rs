@@ -22,6 +22,7 @@ const BOOT_RELEASES: u32 = 1 << resets::IO_QSPI
 pub(super) struct RomCall {
     pub(super) entry: Entry,
     pub(super) until: u64,
+    flash: functions::Outcome,
 }
 
 /// What to do with a core whose program counter is in ROM.
@@ -54,29 +55,44 @@ impl Rp2350 {
             }
             _ => {}
         }
-        match self.calls[n] {
-            Some(call) if call.entry == entry => {
-                if self.soc.now < call.until {
-                    return RomStep::Wait;
-                }
-                self.calls[n] = None;
-            }
-            _ => {
-                let cycles = if entry == Entry::Reset { BOOT_CYCLES } else { functions::CALL_CYCLES };
-                let cycles = self.soc.clk_sys.map_or(0, |mut cadence| cadence.steps(cycles));
-                let until = self.soc.now + cycles + functions::duration(&self.cores[n], entry);
-                self.calls[n] = Some(RomCall { entry, until });
-                return RomStep::Wait;
-            }
+        let Some(call) = self.calls[n].filter(|call| call.entry == entry) else {
+            self.calls[n] = Some(self.begin_call(n, pc, entry));
+            return RomStep::Wait;
+        };
+        if self.soc.now < call.until {
+            return RomStep::Wait;
         }
+        self.calls[n] = None;
         if entry == Entry::Reset {
             self.boot();
             return RomStep::Again;
         }
         self.soc.pc[n] = pc;
-        functions::call(&mut self.soc, &mut self.cores[n], entry);
+        functions::call(&mut self.soc, &mut self.cores[n], entry, call.flash);
         self.cores[n].set_reg(15, entry.return_address());
         RomStep::Again
+    }
+
+    fn begin_call(&mut self, n: usize, pc: u32, entry: Entry) -> RomCall {
+        let cycles = if entry == Entry::Reset { BOOT_CYCLES } else { functions::CALL_CYCLES };
+        let begins = self.soc.now + self.soc.clk_sys.map_or(0, |mut cadence| cadence.steps(cycles));
+        if entry == Entry::Reset {
+            // The flash finishes what it does when the chip is reset, and the program cannot be read before.
+            let until = begins.max(self.soc.flash.busy_until().unwrap_or(0));
+            return RomCall { entry, until, flash: Ok(()) };
+        }
+        self.soc.pc[n] = pc;
+        let (until, flash) = functions::begin(&mut self.soc, &self.cores[n], entry, begins);
+        RomCall { entry, until, flash }
+    }
+
+    /// Ends a flash job whose core has left the function, through a reset or the debugger.
+    pub(super) fn abandon_flash_job(&mut self) {
+        if let Some(owner) = self.soc.flash.owner()
+            && self.call_of(usize::from(owner)).is_none_or(|call| call.entry == Entry::Reset)
+        {
+            self.soc.flash.abandon(owner, self.soc.now);
+        }
     }
 
     /// The launch protocol of core 1 (datasheet §5.3).
@@ -116,6 +132,7 @@ impl Rp2350 {
 
     pub(super) fn start_in_rom(&mut self, n: usize) {
         self.calls[n] = None;
+        self.soc.flash.abandon(n as u8, self.soc.now);
         self.cores[n].start(0, bootrom::INITIAL_SP, Entry::Reset.address());
         if n == 1 {
             self.launch = Launch::default();

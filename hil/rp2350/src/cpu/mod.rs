@@ -110,6 +110,7 @@ enum Sleep {
 }
 
 /// One Cortex-M33.
+#[derive(Clone)]
 pub struct Core {
     pub(crate) id: u8,
     /// r0-r14 of the current context (r13 is the active stack pointer); r15 reads as the current instruction + 4.

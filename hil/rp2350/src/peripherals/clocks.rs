@@ -49,6 +49,7 @@ const ENABLED: u32 = 1 << 28;
 /// The low-power oscillator's nominal frequency (datasheet §8.4).
 const LPOSC: Rate = Rate::hz(32_768);
 
+#[derive(Clone)]
 pub(crate) struct Clocks {
     regs: [u32; WORDS],
     /// Which input the glitchless muxes have, as SRC counts.

@@ -37,6 +37,7 @@ struct Interrupts {
     force: [u32; INTR_WORDS],
 }
 
+#[derive(Clone)]
 pub(crate) struct Gpio {
     ctrl: [u32; PINS],
     pads: [u32; PINS],

@@ -20,18 +20,21 @@ const DISABLE: u32 = 0xd1e;
 const STABLE: u32 = 1 << 31;
 const ENABLED: u32 = 1 << 12;
 
+#[derive(Clone)]
 pub(crate) struct Oscillators {
     xosc: Xosc,
     rosc: Rosc,
     pub(crate) pll: [Pll; 2],
 }
 
+#[derive(Clone)]
 struct Xosc {
     ctrl: u32,
     startup: u32,
     stable_at: Option<u64>,
 }
 
+#[derive(Clone)]
 struct Rosc {
     ctrl: u32,
     freq: [u32; 2],
@@ -143,6 +146,7 @@ impl Oscillators {
     }
 }
 
+#[derive(Clone)]
 pub(crate) struct Pll {
     cs: u32,
     pwr: u32,

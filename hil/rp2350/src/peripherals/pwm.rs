@@ -37,6 +37,7 @@ struct Levels {
     top: u16,
 }
 
+#[derive(Clone)]
 struct Slice {
     csr: u32,
     /// 8.4 fixed point.
@@ -53,6 +54,7 @@ struct Slice {
     next: u64,
 }
 
+#[derive(Clone)]
 pub(crate) struct Pwm {
     slices: [Slice; SLICES],
     cycles: Cycles,

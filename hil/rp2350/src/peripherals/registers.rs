@@ -21,6 +21,7 @@ const fn one(at: u16, reset: u32, writable: u32) -> Spec {
 /// What the upper half of a written word must hold.
 type Password = Option<u16>;
 
+#[derive(Clone)]
 pub(crate) struct RegisterFile {
     spec: &'static [Spec],
     password: Password,

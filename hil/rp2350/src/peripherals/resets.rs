@@ -19,6 +19,7 @@ pub(crate) const UART1: u32 = 27;
 /// Every peripheral there is.
 pub(crate) const ALL: u32 = 0x1fff_ffff;
 
+#[derive(Clone)]
 pub(crate) struct Resets {
     /// Which peripherals are held.
     held: u32,
@@ -75,7 +76,7 @@ const STAGE_RESETS: u32 = 4;
 const STAGE_SIO: u32 = 21;
 const STAGE_PROC0: u32 = 23;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Psm {
     force_on: u32,
     force_off: u32,

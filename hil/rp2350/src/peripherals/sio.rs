@@ -9,7 +9,7 @@ use super::gpio::Gpio;
 /// Entries of each inter-core FIFO (datasheet §3.1.5).
 const FIFO_DEPTH: usize = 4;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Side {
     /// What this core can read.
     inbox: VecDeque<u32>,
@@ -19,7 +19,7 @@ struct Side {
     bells: u32,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Sio {
     sides: [Side; 2],
     locks: u32,

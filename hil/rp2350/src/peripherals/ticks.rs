@@ -18,6 +18,7 @@ struct Generator {
     reference: Option<Clock>,
 }
 
+#[derive(Clone)]
 pub(crate) struct Ticks {
     generators: [Generator; COUNT],
     clk_ref: Option<Rate>,

@@ -5,6 +5,7 @@ use crate::rate::{Clock, Counter};
 
 const ALARMS: usize = 4;
 
+#[derive(Clone)]
 pub(crate) struct Timer {
     counter: Counter,
     /// The tick generator's, and clk_sys, which SOURCE may choose instead.

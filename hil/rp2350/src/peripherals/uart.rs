@@ -22,6 +22,7 @@ const OVERRUN_DATA: u32 = 1 << 11;
 const TIMEOUT_BITS: u64 = 32;
 
 /// A frame on its way: start bit, data, parity, stop bits.
+#[derive(Clone)]
 struct Frame {
     byte: u8,
     bits: u32,
@@ -30,7 +31,7 @@ struct Frame {
     next: u64,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Registers {
     ilpr: u32,
     ibrd: u32,
@@ -44,6 +45,7 @@ struct Registers {
     dmacr: u32,
 }
 
+#[derive(Clone)]
 pub(crate) struct Uart {
     regs: Registers,
     clk_peri: Option<Rate>,
@@ -71,6 +73,7 @@ pub(crate) struct Wires {
 }
 
 /// A change of the transmit line.
+#[derive(Clone)]
 pub(crate) struct TxEdge {
     pub(crate) at: u64,
     pub(crate) high: bool,

@@ -9,6 +9,7 @@ const LOAD_MASK: u32 = 0x00ff_ffff;
 const REASON_TIMER: u32 = 1;
 const REASON_FORCE: u32 = 2;
 
+#[derive(Clone)]
 pub(crate) struct Watchdog {
     ticks: Counter,
     enabled: bool,

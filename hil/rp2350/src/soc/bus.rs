@@ -226,6 +226,8 @@ impl Soc {
 
     #[cold]
     fn no_memory(&mut self, core: u8, addr: u32, what: What) -> BusFault {
+        let busy = self.flash.busy() && addr >> 28 == 1 && Self::flash_offset(addr) < crate::flash::SIZE;
+        let what = if busy && what != What::FlashWrite { What::FlashBusy } else { what };
         self.report(core, addr, what);
         BusFault
     }
@@ -278,7 +280,7 @@ impl Bus for Soc {
     #[inline(always)]
     fn fetch(&mut self, core: u8, addr: u32) -> Result<u16, BusFault> {
         let half = match addr >> 28 {
-            1 => memory::read_half(self.flash.bytes(), Self::flash_offset(addr)),
+            1 => memory::read_half(self.flash.mapped(), Self::flash_offset(addr)),
             2 => memory::read_half(&self.sram, (addr - SRAM_BASE) as usize),
             0 => memory::read_half(&self.rom, addr as usize),
             _ => None,
@@ -292,7 +294,7 @@ impl Bus for Soc {
     #[inline(always)]
     fn fetch_two(&mut self, _core: u8, addr: u32) -> Option<u32> {
         match addr >> 28 {
-            1 => memory::read(self.flash.bytes(), Self::flash_offset(addr), Size::Word),
+            1 => memory::read(self.flash.mapped(), Self::flash_offset(addr), Size::Word),
             2 => memory::read(&self.sram, (addr - SRAM_BASE) as usize, Size::Word),
             0 => memory::read(&self.rom, addr as usize, Size::Word),
             _ => None,
@@ -303,7 +305,7 @@ impl Bus for Soc {
     fn read(&mut self, master: Master, addr: u32, size: Size) -> Result<u32, BusFault> {
         let value = match addr >> 28 {
             2 => memory::read(&self.sram, (addr - SRAM_BASE) as usize, size),
-            1 => memory::read(self.flash.bytes(), Self::flash_offset(addr), size),
+            1 => memory::read(self.flash.mapped(), Self::flash_offset(addr), size),
             0 => memory::read(&self.rom, addr as usize, size),
             _ if addr >= APB_BASE => return self.peripheral_read(master, addr, size),
             _ => None,

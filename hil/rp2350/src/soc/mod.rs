@@ -34,6 +34,7 @@ const SIO_END: u32 = 0xd000_0200;
 const WRITES: usize = 32;
 
 /// The addresses written by the last instruction, while the other core runs too or holds a reservation.
+#[derive(Clone)]
 pub(crate) struct Writes {
     pub(crate) tracked: bool,
     addresses: [u32; WRITES],
@@ -53,7 +54,7 @@ impl Writes {
 }
 
 /// What happened on the bus that `chip` must carry on to the cores.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Signals {
     /// Interrupt lines or times of events may have changed.
     pub(crate) attention: bool,
@@ -63,8 +64,11 @@ pub(crate) struct Signals {
     pub(crate) released: u8,
     /// The watchdog bites, or `reboot` of the boot ROM is due.
     pub(crate) watchdog_reset: bool,
+    /// Power went.
+    pub(crate) power_cut: bool,
 }
 
+#[derive(Clone)]
 pub(crate) struct Soc {
     /// Start of the present clk_sys cycle, in time units.
     pub(crate) now: u64,
@@ -173,6 +177,19 @@ impl Soc {
         self.clocks_changed();
     }
 
+    /// What power-on does beyond a reset of everything: memories come up with what physics makes of them. Nobody may rely on
+    /// it, so it is neither zero nor what was there.
+    pub(crate) fn power_on(&mut self) {
+        for memory in [&mut self.sram[..], &mut self.bootram[..]] {
+            for (n, word) in memory.chunks_exact_mut(4).enumerate() {
+                // Weyl's sequence, scrambled: no two words alike.
+                let word_number = (n as u32 + 1).wrapping_mul(0x9e37_79b9);
+                word.copy_from_slice(&(word_number ^ word_number >> 15).to_le_bytes());
+            }
+        }
+        self.powman.set(registers::POWMAN_CHIP_RESET, registers::HAD_POR);
+    }
+
     pub(crate) fn reset_sio(&mut self) {
         self.sio = Sio::default();
         self.gpio.sio_out = 0;
@@ -275,6 +292,7 @@ impl Soc {
             .min(self.uarts[1].next_event())
             .min(self.pwm.next_event())
             .min(self.watchdog.next_event())
+            .min(self.flash.next_event())
             .min(self.reboot_at.unwrap_or(u64::MAX))
     }
 
@@ -304,6 +322,7 @@ impl Soc {
             self.reboot_at = None;
             self.signals.watchdog_reset = true;
         }
+        self.signals.power_cut |= self.flash.service(now);
     }
 
     /// The interrupt lines of a core (datasheet §3.2).
