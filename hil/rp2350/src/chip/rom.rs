@@ -124,6 +124,7 @@ impl Rp2350 {
         match start {
             Some(start) => {
                 self.soc.resets.release(BOOT_RELEASES);
+                self.soc.leave_xip_setup();
                 self.cores[0].start(start.vtor, start.sp, start.pc);
             }
             None => self.cores[0].set_reg(15, Entry::Bootsel.address()),

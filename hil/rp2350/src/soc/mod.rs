@@ -30,6 +30,7 @@ const APB_BASE: u32 = 0x4000_0000;
 const UART0_BASE: u32 = 0x4007_0000;
 const SIO_BASE: u32 = 0xd000_0000;
 const SIO_END: u32 = 0xd000_0200;
+const BX_LR: [u8; 2] = 0x4770_u16.to_le_bytes();
 /// How many writes of one instruction are remembered for the other core's exclusive monitor: the most that one stores.
 const WRITES: usize = 32;
 
@@ -277,6 +278,12 @@ impl Soc {
         self.clk_sys = None;
         self.clk_sys_clock = None;
         self.clocks_changed();
+    }
+
+    /// What the boot ROM leaves at the start of boot RAM: a function that brings back the mode in which flash is read
+    /// (datasheet §5.4.8.10). The model's flash is always in that mode, so it returns.
+    pub(crate) fn leave_xip_setup(&mut self) {
+        self.bootram[..BX_LR.len()].copy_from_slice(&BX_LR);
     }
 
     pub(crate) fn rom(&self) -> &[u8] {
