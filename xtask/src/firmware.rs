@@ -28,7 +28,7 @@ const FIRMWARE: Bare = Bare { package: "sandhill-rp2350", target: ARM, profile: 
 const HAZARD3: Bare = Bare { package: "sandhill-hazard3", target: RISC_V, profile: "firmware" };
 /// The compute guest without Sandhill, and its programs.
 const RIVALS: Bare = Bare { package: "sandhill-rivals", target: ARM, profile: "rivals" };
-const RIVAL_PROGRAMS: [&str; 3] = ["native-o2", "native-o3", "wasmi"];
+const RIVAL_PROGRAMS: [&str; 5] = ["native-o2", "native-o3", "wasmi", "verify-salty", "verify-dalek"];
 
 pub fn build() -> Result<(), Failure> {
     FIRMWARE.compile()?;

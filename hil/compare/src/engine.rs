@@ -26,9 +26,12 @@ pub enum Slot {
 /// Name, program and what it runs of `guest`. The first is what the others are compared with.
 pub const ENGINES: &[&str] = &["native-o3", "native-o2", "wasmi", "sandhill"];
 
+/// Programs that verify a guest image over and over, each with another library: an iteration is one verification.
+pub const VERIFIERS: &[&str] = &["verify-salty", "verify-dalek"];
+
 impl Engine {
-    /// An engine of [`ENGINES`] that runs `guest`, such as `compute-c`. The native ones are the compute guest, whatever
-    /// is asked for.
+    /// An engine of [`ENGINES`] that runs `guest`, such as `compute-c`, or a program of [`VERIFIERS`]. The native ones are the
+    /// compute guest, whatever is asked for.
     #[must_use]
     pub fn new(name: &'static str, guest: &str, artefacts: &Path) -> Self {
         let guest = artefacts.join("guests").join(guest);

@@ -12,7 +12,7 @@ mod ram;
 
 use std::path::PathBuf;
 
-pub use engine::{ENGINES, Engine, Slot};
+pub use engine::{ENGINES, Engine, Slot, VERIFIERS};
 
 use hil::firmware::Firmware;
 use rp2350_model::{Edge, Instant, Line, Rp2350};

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use comfy_table::{CellAlignment, Table, presets};
-use compare::{Cost, ENGINES, Engine, Error, measure};
+use compare::{Cost, ENGINES, Engine, Error, VERIFIERS, measure};
 
 /// Runs the compute guest in several engines on the chip model and prints what each costs.
 #[derive(Parser)]
@@ -26,6 +26,9 @@ struct Arguments {
     /// Also write what was measured to this file
     #[arg(long)]
     json: Option<PathBuf>,
+    /// Instead, what verifying a small guest's image costs with each of two libraries for signatures
+    #[arg(long, conflicts_with = "engines")]
+    signatures: bool,
     /// Only these engines, such as wasmi; the first one is what the others are compared with
     #[arg(value_parser = clap::builder::PossibleValuesParser::new(ENGINES))]
     engines: Vec<String>,
@@ -47,7 +50,8 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<Table, Error> {
     let chosen = |name: &str| arguments.engines.is_empty() || arguments.engines.iter().any(|engine| engine == name);
     let mut costs = Vec::new();
-    for name in ENGINES.iter().filter(|name| chosen(name)) {
+    let compared = if arguments.signatures { VERIFIERS } else { ENGINES };
+    for name in compared.iter().filter(|name| chosen(name)) {
         let engine = Engine::new(name, &arguments.guest, &arguments.artefacts);
         costs.push((*name, measure(&engine, arguments.pin, arguments.iterations as usize)?));
     }

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use compare::{Cost, ENGINES, Engine, Error, Slot, measure};
+use compare::{Cost, ENGINES, Engine, Error, Slot, VERIFIERS, measure};
 
 const PIN: u8 = 17;
 
@@ -26,6 +26,16 @@ fn every_engine_computes_the_same() {
         let expected = if name.starts_with("native") { 0.8..1.5 } else { 10.0..40.0 };
         assert!(expected.contains(&ratio), "{name}: {ratio:.1} times native, {cost:?}");
     }
+}
+
+/// Both verify: a pin that moves stands for a signature that holds. The host's library is the one that takes less flash.
+#[test]
+fn signatures_are_verified_by_both_libraries() {
+    let [salty, dalek] = [0, 1].map(|n| cost(VERIFIERS[n], 2));
+    for cost in [&salty, &dalek] {
+        assert!((1_000_000.0..6_000_000.0).contains(&cost.instructions), "{cost:?}");
+    }
+    assert!(salty.flash_bytes < dalek.flash_bytes && salty.ram.stack < dalek.ram.stack, "{salty:?}, {dalek:?}");
 }
 
 #[test]
