@@ -1,173 +1,400 @@
-//! What an SMP server asks of its surroundings.
+//! The server: a request in, a response out.
+//!
+//! It keeps nothing but the upload under way, so any number of clients can ask in any order, and a request that is sent
+//! again is done again: that is harmless for each of them but `reset`. Errors are `rc` and `rsn` for either version of the
+//! protocol: stock tools show both, while an error of the second version is a number only.
+//! A successful response holds what MCUmgr's would and nothing else, as there are clients that refuse more.
 
-use core::fmt;
+use core::fmt::{self, Write as _};
 
-/// SMP's error codes, `enum mcumgr_err_t` (Zephyr, `mgmt/mcumgr/mgmt/mgmt_defines.h`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Rc {
-    /// None of the others.
-    Unknown = 1,
-    /// No memory for it.
-    NoMemory = 2,
-    /// The request, or the image it carries, is not as it has to be.
-    Invalid = 3,
-    /// What the request names does not exist.
-    NotFound = 5,
-    /// Not in this state: a trial is pending or running.
-    BadState = 6,
-    /// The answer would be too long.
-    TooLong = 7,
-    /// No such command here.
-    NotSupported = 8,
-    /// It is damaged.
-    Corrupt = 9,
-    /// Not now.
-    Busy = 10,
-    /// It may not run here: signature, or a security counter that is too low.
-    Denied = 11,
-    /// A version of the protocol that is younger than this server.
-    TooNew = 13,
+use minicbor::Encoder;
+use minicbor::encode::write::{Cursor, EndOfSlice};
+
+use super::cbor::Fields;
+use super::upload::{Uploads, slot_letter};
+use super::{Board, Failure, Fault, Images, Rc, Refusal};
+
+/// The longest packet a client may send: header and body.
+pub const BUFFER_BYTES: u32 = 2048;
+const BUFFERS: u32 = 1;
+
+const HEADER_BYTES: usize = 8;
+const GROUP_OS: u16 = 0;
+const GROUP_IMAGE: u16 = 1;
+const GROUP_STATISTICS: u16 = 2;
+const GROUP_SETTINGS: u16 = 3;
+/// The newest version there is: SMP's second, which counts from 0.
+const VERSION_MAX: u8 = 1;
+/// `MCUBOOT_MODE_DIRECT_XIP_WITH_REVERT` (MCUboot, `bootutil/boot_status.h`): it names what happens here.
+const MCUBOOT_MODE: u8 = 5;
+/// What `format` may ask for (Zephyr, "OS/Application info"). There is one line, whatever of it is asked for.
+const FORMATS: &str = "asnrvbmpio";
+const STATISTICS: [&str; 3] = ["host", "guest0", "guest1"];
+const BAUD: &str = "console/baud";
+
+const DAMAGED: Fault = Fault { rc: Rc::Corrupt, why: "the header's length is not the packet's: send it again" };
+const TOO_NEW: Fault = Fault { rc: Rc::TooNew, why: "this host speaks versions 1 and 2 of SMP" };
+const TOO_LONG: Fault = Fault { rc: Rc::TooLong, why: "the response would be too long: ask for less" };
+const NO_COMMAND: Fault =
+    Fault { rc: Rc::NotSupported, why: "no such command here: docs/update-interfaces.md lists them" };
+const NO_TEXT: Fault = Fault { rc: Rc::Invalid, why: "echo needs d, a text" };
+const NO_BOOT_MODE: Fault = Fault { rc: Rc::NotSupported, why: "there is no boot mode but 0: leave it out" };
+const NO_FORMAT: Fault = Fault { rc: Rc::Invalid, why: "format may hold a s n r v b m p i o" };
+const NO_QUERY: Fault = Fault { rc: Rc::Invalid, why: "the only query is mode" };
+const NO_HASH: Fault = Fault { rc: Rc::Invalid, why: "a test needs the hash of an image: image list shows them" };
+const NO_SLOT: Fault = Fault { rc: Rc::Invalid, why: "only slot B can be erased: 1 is guest 0's, 3 is guest 1's" };
+const NO_STATISTICS: Fault = Fault { rc: Rc::NotFound, why: "the groups of statistics are host, guest0 and guest1" };
+const NO_SETTING: Fault = Fault { rc: Rc::NotFound, why: "the only setting is console/baud" };
+const NOT_A_BAUD: Fault =
+    Fault { rc: Rc::Invalid, why: "console/baud is a rate that the UART can make, as 4 bytes, lowest first" };
+
+/// A body that is being written.
+type Body<'r> = Encoder<Cursor<&'r mut [u8]>>;
+
+/// A server. `E` is its images' error.
+pub struct Server<E> {
+    uploads: Uploads<E>,
+    requests: u32,
+    errors: u32,
 }
 
-/// Why something was refused: `Display` says what is wrong and what to do, for the user of an SMP tool.
-pub trait Refusal: fmt::Display {
-    /// Its kind, for the tool.
-    fn rc(&self) -> Rc;
+/// The header of a packet (Zephyr, "SMP Protocol Specification", "Frame: The envelope").
+struct Header {
+    version: u8,
+    op: Op,
+    length: usize,
+    group: u16,
+    sequence: u8,
+    command: u8,
 }
 
-/// An image in a slot.
-#[derive(Clone, Copy)]
-pub struct Entry<'a> {
-    /// 0 or 1.
-    pub guest: u8,
-    /// Slot A is 0, slot B 1.
-    pub slot: u8,
-    /// As MCUmgr writes it: `1.2.3`, or `1.2.3.4` with a build number.
-    pub version: &'a dyn fmt::Display,
-    /// TLV 0x10.
-    pub hash: &'a [u8; 32],
-    /// It would run: everything about it was checked.
-    pub bootable: bool,
-    /// It runs after the next reset, for a trial or for good. At most one slot of a guest.
-    pub pending: bool,
-    /// It is the one to fall back to. At most one slot of a guest; while it is alone, it is also the active one.
-    pub confirmed: bool,
-    /// It runs. At most one slot of a guest.
-    pub active: bool,
-    /// It is pending for good.
-    pub permanent: bool,
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Op {
+    Read,
+    Write,
 }
 
-/// A slot's size and use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SlotInfo {
-    /// Its size; an image may be as long.
-    pub bytes: u32,
-    /// The next upload goes there.
-    pub upload: bool,
-}
+impl<E: Refusal> Server<E> {
+    /// No upload is under way.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { uploads: Uploads::new(), requests: 0, errors: 0 }
+    }
 
-/// An upload that is complete and verified.
-#[derive(Clone, Copy)]
-pub struct Stored<'a> {
-    /// Slot A is 0, slot B 1.
-    pub slot: u8,
-    /// What the guest is called.
-    pub name: &'a str,
-    /// As MCUmgr writes it.
-    pub version: &'a dyn fmt::Display,
-}
-
-/// The images in flash: what they are to the server.
-///
-/// One upload at a time: the server calls `begin`, then `data` for one piece after the other without a gap or overlap, then
-/// `finish`; or `begin` again instead, at any time, which ends the upload before.
-pub trait Images {
-    /// Why something was refused. Kept until the next chunk arrives, which is answered with it.
-    type Error: Refusal;
-
-    /// Calls `each` for each slot that holds an image that can be read: guest 0 first, slot A first.
-    fn list(&self, each: &mut dyn FnMut(&Entry<'_>));
-
-    /// Begins the upload of an image of `length` bytes for `guest` (0 or 1) into the slot that is not active. `start` is what
-    /// the first chunk holds, at least the 32 bytes of the header. `upgrade`: its version has to be higher than that of the
-    /// image that is active. Writes no flash: it is called before the chunk is answered.
+    /// Answers the request in `packet`: its response is in the first bytes of `response`, as many as are returned. 0: there
+    /// is nothing to answer, as `packet` is no request. 700 bytes are enough for any response to a request that does not
+    /// ask for its own text back; one that does not fit becomes an error.
     ///
-    /// # Errors
-    /// The image can be refused already, or there is no free slot.
-    fn begin(&mut self, guest: u8, length: u32, start: &[u8], upgrade: bool) -> Result<(), Self::Error>;
-
-    /// Takes the next piece, which begins `offset` bytes into the image and is of any length.
-    ///
-    /// # Errors
-    /// Flash failed; the upload is over.
-    fn data(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Self::Error>;
-
-    /// Verifies what was uploaded. `sha`: the SHA-256 of all its bytes, as the client announced it.
-    ///
-    /// # Errors
-    /// The image is refused; the upload is over.
-    fn finish(&mut self, sha: Option<&[u8; 32]>) -> Result<Stored<'_>, Self::Error>;
-
-    /// Verifies the image that was uploaded to the RAM slot, like one in a slot of guest 0, and says what it is called.
-    ///
-    /// # Errors
-    /// The image is refused.
-    fn verify_in_ram<'a>(&self, image: &'a [u8], sha: Option<&[u8; 32]>) -> Result<&'a str, Self::Error>;
-
-    /// The image with this hash (TLV 0x10) shall run after the next reset: on trial, or for good with `confirm`. `confirm`
-    /// with the hash of an image on trial, or without a hash (then of every guest that has one): it stays.
-    /// Calls `changed` with guest and slot for each slot that it did that to.
-    ///
-    /// # Errors
-    /// No such image, or not in this state.
-    fn set_state(
+    /// [`Server::work`] has to follow.
+    pub fn handle(
         &mut self,
-        hash: Option<&[u8]>,
-        confirm: bool,
-        changed: &mut dyn FnMut(u8, u8),
-    ) -> Result<(), Self::Error>;
+        packet: &[u8],
+        images: &mut impl Images<Error = E>,
+        board: &mut impl Board,
+        response: &mut [u8],
+    ) -> usize {
+        let Some((header, body)) = Header::read(packet) else { return 0 };
+        let Some((head, room)) = response.split_at_mut_checked(HEADER_BYTES) else { return 0 };
+        self.requests = self.requests.wrapping_add(1);
+        let mut answer = Encoder::new(Cursor::new(&mut *room));
+        let done = self.answer(&header, body, images, board, &mut answer);
+        let mut length = answer.into_writer().position();
+        if let Err(failure) = done {
+            self.errors = self.errors.wrapping_add(1);
+            let (rc, why): (_, &dyn fmt::Display) = match &failure {
+                Failure::Fault(fault) => (fault.rc, &fault.why),
+                Failure::Refused(error) => (error.rc(), error),
+            };
+            length = refuse(rc, why, room);
+            if length == 0 {
+                return 0;
+            }
+        }
+        header.write_response(length, head);
+        HEADER_BYTES + length
+    }
 
-    /// Erases the slot of `guest` (0 or 1) that is not active.
-    ///
-    /// # Errors
-    /// It is pending, or flash failed.
-    fn erase(&mut self, guest: u8) -> Result<(), Self::Error>;
+    /// Does what [`Server::handle`] left for after its response was sent, or is on its way: the chunk in `packet`, the same as
+    /// there, is written.
+    pub fn work(&mut self, packet: &[u8], images: &mut impl Images<Error = E>, board: &mut impl Board) {
+        self.uploads.write(packet, images, board);
+    }
 
-    /// Of guests and slots 0 and 1.
-    fn slot_info(&self, guest: u8, slot: u8) -> SlotInfo;
+    /// Requests since the start, modulo 2^32.
+    #[must_use]
+    pub fn requests(&self) -> u32 {
+        self.requests
+    }
+
+    /// Those of them that were answered with an error.
+    #[must_use]
+    pub fn errors(&self) -> u32 {
+        self.errors
+    }
+
+    fn answer(
+        &mut self,
+        header: &Header,
+        body: &[u8],
+        images: &mut impl Images<Error = E>,
+        board: &mut impl Board,
+        to: &mut Body<'_>,
+    ) -> Result<(), Failure<E>> {
+        if header.version > VERSION_MAX {
+            return Err(TOO_NEW.into());
+        }
+        if header.length != body.len() {
+            return Err(DAMAGED.into());
+        }
+        let fields = Fields::read(body)?;
+        match (header.group, header.command, header.op) {
+            // A read or a write: clients differ.
+            (GROUP_OS, 0, _) => to.map(1)?.str("r")?.str(fields.d.ok_or(NO_TEXT)?)?.ok()?,
+            (GROUP_OS, 5, Op::Write) => {
+                if fields.boot_mode.unwrap_or(0) != 0 {
+                    return Err(NO_BOOT_MODE.into());
+                }
+                to.map(0)?;
+                board.reset();
+            }
+            (GROUP_OS, 6, Op::Read) => {
+                to.map(2)?.str("buf_size")?.u32(BUFFER_BYTES)?.str("buf_count")?.u32(BUFFERS)?;
+            }
+            (GROUP_OS, 7, Op::Read) => {
+                if fields.format.is_some_and(|format| !format.chars().all(|letter| FORMATS.contains(letter))) {
+                    return Err(NO_FORMAT.into());
+                }
+                to.map(1)?.str("output")?.str(board.application())?;
+            }
+            (GROUP_OS, 8, Op::Read) => match fields.query {
+                None => to.map(1)?.str("bootloader")?.str("MCUboot")?.ok()?,
+                // Without `no-downgrade`: it would speak of versions, and what is kept from going back is the counter.
+                Some("mode") => to.map(1)?.str("mode")?.u8(MCUBOOT_MODE)?.ok()?,
+                Some(_) => return Err(NO_QUERY.into()),
+            },
+            (GROUP_IMAGE, 0, Op::Read) => list(images, to)?,
+            (GROUP_IMAGE, 0, Op::Write) => {
+                let confirm = fields.confirm == Some(true);
+                if !confirm && fields.hash.is_none() {
+                    return Err(NO_HASH.into());
+                }
+                let mut changed = |guest, slot| {
+                    let slot = slot_letter(slot);
+                    match confirm {
+                        true => board.say(format_args!("update: guest {guest}: slot {slot} is confirmed")),
+                        false => {
+                            board.say(format_args!("update: guest {guest}: slot {slot} is on trial after a reset"))
+                        }
+                    }
+                };
+                images.set_state(fields.hash, confirm, &mut changed).map_err(Failure::Refused)?;
+                // What is pending stays as it is.
+                self.uploads.end(None);
+                list(images, to)?;
+            }
+            (GROUP_IMAGE, 1, Op::Write) => {
+                let progress = self.uploads.chunk(&fields, body, HEADER_BYTES, images, board)?;
+                to.map(1 + u64::from(progress.is_match))?.str("off")?.u32(progress.off)?;
+                if progress.is_match {
+                    to.str("match")?.bool(true)?;
+                }
+            }
+            (GROUP_IMAGE, 5, Op::Write) => {
+                let guest = match fields.slot {
+                    None | Some(1) => 0,
+                    Some(3) => 1,
+                    Some(_) => return Err(NO_SLOT.into()),
+                };
+                self.uploads.end(Some(guest));
+                images.erase(guest).map_err(Failure::Refused)?;
+                to.map(0)?;
+            }
+            (GROUP_IMAGE, 6, Op::Read) => slot_info(images, board, to)?,
+            (GROUP_STATISTICS, 0, Op::Read) => statistics(fields.name.unwrap_or_default(), board, to)?,
+            (GROUP_STATISTICS, 1, Op::Read) => to.map(1)?.str("stat_list")?.encode(STATISTICS)?.ok()?,
+            (GROUP_SETTINGS, 0, Op::Read) => {
+                if fields.name != Some(BAUD) {
+                    return Err(NO_SETTING.into());
+                }
+                let value = board.baud().to_le_bytes();
+                if fields.max_size.is_some_and(|most| most < value.len() as u32) {
+                    return Err(TOO_LONG.into());
+                }
+                to.map(1)?.str("val")?.bytes(&value)?;
+            }
+            (GROUP_SETTINGS, 0, Op::Write) => {
+                if fields.name != Some(BAUD) {
+                    return Err(NO_SETTING.into());
+                }
+                let value = fields.val.and_then(|value| value.try_into().ok()).ok_or(NOT_A_BAUD)?;
+                if !board.set_baud(u32::from_le_bytes(value)) {
+                    return Err(NOT_A_BAUD.into());
+                }
+                to.map(0)?;
+            }
+            _ => return Err(NO_COMMAND.into()),
+        }
+        Ok(())
+    }
 }
 
-/// The board around the images.
-pub trait Board {
-    /// Name and version of the host and its engine: `sandhill 0.2.0 wasmtime 48.0.8`.
-    fn application(&self) -> &str;
+impl<E: Refusal> Default for Server<E> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
-    /// Prints a line on the console; the line's end is the board's.
-    fn say(&mut self, line: fmt::Arguments<'_>);
+impl Header {
+    /// Header and body of a request.
+    fn read(packet: &[u8]) -> Option<(Self, &[u8])> {
+        let (&[first, _, length @ .., group_high, group_low, sequence, command], body) =
+            packet.split_first_chunk::<HEADER_BYTES>()?;
+        let op = match first & 0x07 {
+            0 => Op::Read,
+            2 => Op::Write,
+            // A response, of whoever else is on the line, or nothing known.
+            _ => return None,
+        };
+        let header = Self {
+            version: first >> 3 & 0x03,
+            op,
+            length: usize::from(u16::from_be_bytes(length)),
+            group: u16::from_be_bytes([group_high, group_low]),
+            sequence,
+            command,
+        };
+        Some((header, body))
+    }
 
-    /// A reset was asked for. It is carried out after the response is sent.
-    fn reset(&mut self);
+    /// The header of the response to this request.
+    fn write_response(&self, length: usize, to: &mut [u8]) {
+        let op = match self.op {
+            Op::Read => 1,
+            Op::Write => 3,
+        };
+        let [length_high, length_low] = (length as u16).to_be_bytes();
+        let [group_high, group_low] = self.group.to_be_bytes();
+        let version = self.version.min(VERSION_MAX);
+        let bytes = [version << 3 | op, 0, length_high, length_low, group_high, group_low, self.sequence, self.command];
+        to.copy_from_slice(&bytes);
+    }
+}
 
-    /// Calls `each` for every field of the vitals' group `host`, `guest0` or `guest1`. Returns whether there is such a group.
-    fn statistics(&mut self, group: &str, each: &mut dyn FnMut(&str, u32)) -> bool;
+/// The response to both requests of image state.
+fn list<E>(images: &impl Images<Error = E>, to: &mut Body<'_>) -> Result<(), Failure<E>> {
+    to.map(1)?.str("images")?.begin_array()?;
+    let mut written = Ok(());
+    images.list(&mut |it| {
+        let mut entry = || {
+            to.map(9)?.str("image")?.u8(it.guest)?.str("slot")?.u8(it.slot)?;
+            to.str("version")?;
+            text(it.version, usize::MAX, to)?;
+            to.str("hash")?.bytes(it.hash)?.str("bootable")?.bool(it.bootable)?;
+            to.str("pending")?.bool(it.pending)?.str("confirmed")?.bool(it.confirmed)?;
+            to.str("active")?.bool(it.active)?.str("permanent")?.bool(it.permanent)?.ok()
+        };
+        if written.is_ok() {
+            written = entry();
+        }
+    });
+    written?;
+    to.end()?;
+    Ok(())
+}
 
-    /// The console's rate from the end of the response on. Returns whether it can be had.
-    fn set_baud(&mut self, baud: u32) -> bool;
+fn slot_info<E>(images: &impl Images<Error = E>, board: &mut impl Board, to: &mut Body<'_>) -> Result<(), Failure<E>> {
+    let ram = board.ram_slot_bytes();
+    to.map(1)?.str("images")?.array(2 + u64::from(ram > 0))?;
+    for guest in 0..2 {
+        let slots = [0, 1].map(|slot| images.slot_info(guest, slot));
+        to.map(3)?.str("image")?.u8(guest)?.str("slots")?.array(2)?;
+        for (slot, info) in (0..).zip(slots) {
+            to.map(2 + u64::from(info.upload))?.str("slot")?.u8(slot)?.str("size")?.u32(info.bytes)?;
+            if info.upload {
+                to.str("upload_image_id")?.u8(guest)?;
+            }
+        }
+        to.str("max_image_size")?.u32(slots[0].bytes.max(slots[1].bytes))?;
+    }
+    if ram > 0 {
+        to.map(3)?.str("image")?.u8(super::upload::RAM)?.str("slots")?.array(1)?;
+        to.map(3)?.str("slot")?.u8(0)?.str("size")?.u32(ram)?.str("upload_image_id")?.u8(super::upload::RAM)?;
+        to.str("max_image_size")?.u32(ram)?;
+    }
+    Ok(())
+}
 
-    /// The console's rate.
-    fn baud(&self) -> u32;
+fn statistics<E>(group: &str, board: &mut impl Board, to: &mut Body<'_>) -> Result<(), Failure<E>> {
+    to.map(2)?.str("name")?.str(group)?.str("fields")?.begin_map()?;
+    let mut written = Ok(());
+    let known = board.statistics(group, &mut |name, value| {
+        if written.is_ok() {
+            written = to.str(name).and_then(|to| to.u32(value)).and_then(Encoder::ok);
+        }
+    });
+    if !known {
+        return Err(NO_STATISTICS.into());
+    }
+    written?;
+    to.end()?;
+    Ok(())
+}
 
-    /// The longest image that the RAM slot can take; 0: there is no RAM slot.
-    fn ram_slot_bytes(&self) -> u32;
+/// Writes an error's body over what there is in `room`, its text as far as it fits. Returns its length; 0: no room at all.
+fn refuse(rc: Rc, why: &dyn fmt::Display, room: &mut [u8]) -> usize {
+    /// What stands around the text: a map, `rc` and its value, `rsn` and its length.
+    const AROUND_BYTES: usize = 12;
 
-    /// Empties the RAM slot, which ends a guest that runs from it, and makes room for an image of `bytes`, aligned to 32.
-    fn ram_slot(&mut self, bytes: usize) -> Option<&mut [u8]>;
+    let most = room.len().saturating_sub(AROUND_BYTES);
+    let mut to = Encoder::new(Cursor::new(room));
+    let written = to.map(2).and_then(|to| to.str("rc")?.u8(rc as u8)?.str("rsn"));
+    match written.map(drop).and_then(|()| text(why, most, &mut to)) {
+        Ok(()) => to.into_writer().position(),
+        Err(_) => 0,
+    }
+}
 
-    /// The room that [`Board::ram_slot`] made; empty if there is none any more.
-    fn ram_image(&mut self) -> &mut [u8];
+/// What `it` displays, up to `most` bytes of it, as a text.
+fn text(it: &dyn fmt::Display, most: usize, to: &mut Body<'_>) -> Result<(), EncodeError> {
+    // CBOR wants the length first: so it is displayed twice.
+    let mut count = Text { left: most, to: |_: &str| Ok(()) };
+    // Nothing but the end of the text makes these two fail.
+    let _ = write!(count, "{it}");
+    let length = most - count.left;
+    to.str_len(length as u64)?;
+    let mut written = Ok(());
+    let mut copy = Text {
+        left: length,
+        to: |part: &str| {
+            if written.is_ok() {
+                written = minicbor::encode::Write::write_all(to.writer_mut(), part.as_bytes());
+            }
+            Ok(())
+        },
+    };
+    let _ = write!(copy, "{it}");
+    written.map_err(EncodeError::write)
+}
 
-    /// The RAM slot's image is verified: it runs in the place of guest 0 from now on, until a reset.
-    fn run_ram_slot(&mut self);
+type EncodeError = minicbor::encode::Error<EndOfSlice>;
+
+/// Hands on the first bytes of a text, whole characters only.
+struct Text<F> {
+    left: usize,
+    to: F,
+}
+
+impl<F: FnMut(&str) -> fmt::Result> fmt::Write for Text<F> {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        let end = part.floor_char_boundary(part.len().min(self.left));
+        self.left -= end;
+        (self.to)(&part[..end])?;
+        if end == part.len() { Ok(()) } else { Err(fmt::Error) }
+    }
+}
+
+impl<E> From<EncodeError> for Failure<E> {
+    fn from(_: EncodeError) -> Self {
+        Self::Fault(TOO_LONG)
+    }
 }
