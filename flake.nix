@@ -47,6 +47,8 @@
               pkgs.zig_0_16
               pkgs.sigrok-cli
               pkgs.probe-rs-tools
+              pkgs.mcuboot-imgtool
+              pkgs.smpmgr
               pkgs.unicorn
               pkgs.pkg-config
               pkgs.udev

@@ -105,6 +105,7 @@ if [ -z "$wasi_sdk" ]; then
     sh ci/setup/wasi-sdk.sh "$wasi_sdk"
 fi
 sh ci/setup/guest-tools.sh "$SANDHILL_TOOLS/tools"
+sh ci/setup/smp-tools.sh "$SANDHILL_TOOLS/tools"
 
 stamp=$(cat ci/setup/*.sh ci/setup/*.txt rust-toolchain.toml | cksum | tr ' ' -)
 # A wasi-sdk that the caller names, now or later, comes before the one that was found here.
