@@ -102,7 +102,7 @@ pub struct Analyser {
 pub struct Serial {
     /// `tcp:HOST:PORT` or a device.
     pub port: String,
-    #[serde(default = "default_baud")]
+    #[serde(default = "Serial::default_baud")]
     pub baud: u32,
 }
 
@@ -115,8 +115,12 @@ fn default_arm_ms() -> u64 {
 fn default_margin_ms() -> u64 {
     2_000
 }
-fn default_baud() -> u32 {
-    115_200
+
+impl Serial {
+    /// The rate of the board's console after a reset.
+    pub fn default_baud() -> u32 {
+        115_200
+    }
 }
 
 impl Service {

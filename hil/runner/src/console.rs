@@ -1,10 +1,8 @@
 //! Serial ports, read by a thread from the moment they are opened: the board's console, to which nothing is ever written,
 //! and the guests' port.
-//!
-//! A port is `tcp:HOST:PORT` or a device.
 
 use std::{
-    io::{self, ErrorKind, Read, Write},
+    io::{ErrorKind, Read, Write},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -13,12 +11,10 @@ use std::{
     time::Duration,
 };
 
-use crate::{bench_file, error::Error, net};
+use crate::{bench_file, error::Error, line::Line};
 
 /// How often the reading thread looks whether it shall end.
 const POLL: Duration = Duration::from_millis(50);
-/// How long a port may take no bytes.
-const SEND: Duration = Duration::from_secs(5);
 /// More than any run prints; what a runaway board prints beyond it is dropped.
 const LIMIT: usize = 1 << 20;
 
@@ -67,7 +63,7 @@ impl Console for NoConsole {
 /// A serial port.
 pub struct Serial {
     name: String,
-    writer: Box<dyn Write + Send>,
+    writer: Line,
     received: Arc<Mutex<Vec<u8>>>,
     stop: Arc<AtomicBool>,
     reader: Option<JoinHandle<()>>,
@@ -76,23 +72,12 @@ pub struct Serial {
 impl Serial {
     pub fn open(file: &bench_file::Serial) -> Result<Self, Error> {
         let fail = |source| Error::Serial { port: file.port.clone(), source };
-        let (reader, writer): (Box<dyn Read + Send>, Box<dyn Write + Send>) = match file.port.strip_prefix("tcp:") {
-            Some(address) => {
-                let stream = net::connect("the serial port", address)?;
-                stream.set_read_timeout(Some(POLL)).map_err(fail)?;
-                stream.set_write_timeout(Some(SEND)).map_err(fail)?;
-                (Box::new(stream.try_clone().map_err(fail)?), Box::new(stream))
-            }
-            None => {
-                let refuse = |error: serialport::Error| fail(io::Error::other(error.to_string()));
-                let port = serialport::new(&file.port, file.baud).timeout(POLL).open().map_err(refuse)?;
-                (Box::new(port.try_clone().map_err(refuse)?), Box::new(port))
-            }
-        };
+        let writer = Line::open(file, POLL)?;
+        let reader = writer.try_clone().map_err(fail)?;
         Ok(Self::over(&file.port, reader, writer))
     }
 
-    fn over(name: &str, mut port: Box<dyn Read + Send>, writer: Box<dyn Write + Send>) -> Self {
+    fn over(name: &str, mut port: Line, writer: Line) -> Self {
         let received = Arc::new(Mutex::new(Vec::<u8>::new()));
         let stop = Arc::new(AtomicBool::new(false));
         let (shared, stopped) = (Arc::clone(&received), Arc::clone(&stop));
@@ -106,11 +91,7 @@ impl Serial {
                         let room = LIMIT.saturating_sub(received.len());
                         received.extend_from_slice(&buffer[..count.min(room)]);
                     }
-                    Err(error)
-                        if matches!(
-                            error.kind(),
-                            ErrorKind::TimedOut | ErrorKind::WouldBlock | ErrorKind::Interrupted
-                        ) => {}
+                    Err(error) if matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::Interrupted) => {}
                     Err(_) => return,
                 }
             }
@@ -154,7 +135,8 @@ impl Drop for Serial {
     }
 }
 
-fn lines(bytes: &[u8]) -> Vec<String> {
+/// Text as whole lines, without control characters and empty lines.
+pub(crate) fn lines(bytes: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(bytes);
     // A line that has just begun would differ from run to run.
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);

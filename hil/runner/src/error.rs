@@ -151,6 +151,36 @@ pub enum Error {
     )]
     Serial { port: String, source: io::Error },
 
+    #[error("{}: {message}: name a guest.img that `./x build` or `imgtool sign` has made", path.display())]
+    NoImage { path: PathBuf, message: String },
+
+    #[error("bench `{bench}` has no [serial]: name the board's serial port with --port")]
+    NoSerial { bench: String },
+
+    #[error(
+        "bench `{bench}` starts a board of its own, which has no guest yet: `install` and `run` bring one; for anything else name the port of a board that runs with --port"
+    )]
+    NoBoardYet { bench: String },
+
+    #[error("there is no other guest of the program `{program}` to begin with: name one with --from")]
+    NoneToBeginWith { program: String },
+
+    #[error("{} begins with {digits:?}; there are: {}", if *many { "the hash of several images" } else { "no image's hash" }, known.join(", "))]
+    UnknownHash { digits: String, many: bool, known: Vec<String> },
+
+    #[error("{doing}: the board refuses: {message}; `hil update list` shows what is in its slots")]
+    UpdateRefused { doing: &'static str, message: String },
+
+    #[error(
+        "{doing}: nobody answers at {port}: check that it is the board's UART0 at {baud} baud, that its firmware takes updates (`hil run` flashes it), and that no other program has the port open; a board that was left at another rate is back at its own after 60 s, or a reset"
+    )]
+    SilentBoard { doing: &'static str, port: String, baud: u32 },
+
+    #[error(
+        "{doing}: the line to the board at {port} is bad: {message}: check the cable, that no other program has the port open, and try a lower --baud"
+    )]
+    SerialLine { doing: &'static str, port: String, message: String },
+
     #[error("the bench is not ready: see above what to check")]
     BenchCheck,
 

@@ -1,4 +1,4 @@
-//! The firmware's ELF file: what to flash, where the guest slots are, and what its vitals are called.
+//! The firmware's ELF file: what to flash, where the guest slots and the journal are, and what its vitals are called.
 //!
 //! Addresses come from symbols only, so that the firmware's linker script stays the one authority on the memory map.
 
@@ -14,16 +14,24 @@ use crate::error::Error;
 /// First word of `VITALS` in the board's RAM: "VIT2".
 pub const VITALS_MAGIC: u32 = 0x5649_5432;
 
-/// Symbols of the guest slots, in order.
+/// Symbols of the guests' slots A, in order.
 const SLOTS: [(&str, &str); 2] =
     [("__guest_slot0_start", "__guest_slot0_end"), ("__guest_slot1_start", "__guest_slot1_end")];
+/// The same of their slots B.
+const SPARES: [(&str, &str); 2] =
+    [("__guest_spare0_start", "__guest_spare0_end"), ("__guest_spare1_start", "__guest_spare1_end")];
+const JOURNAL: (&str, &str) = ("__journal_start", "__journal_end");
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Firmware {
     /// What goes into flash: address and bytes, in order of address.
     pub segments: Vec<Segment>,
-    /// Addresses of the guest slots.
+    /// Addresses of the guests' slots A.
     pub slots: [Range<u64>; 2],
+    /// Addresses of their slots B; firmware that takes no updates has none.
+    pub spares: Vec<Range<u64>>,
+    /// Where the firmware keeps which slot is whose turn; likewise.
+    pub journal: Option<Range<u64>>,
     /// Absent in firmware that keeps none.
     pub vitals: Option<VitalsLayout>,
 }
@@ -70,6 +78,9 @@ impl Firmware {
             if slot.is_empty() { Err(format!("`{start}` is not below `{end}`")) } else { Ok(slot) }
         };
         let slots = [slot(SLOTS[0])?, slot(SLOTS[1])?];
+        let optional = |region: (&str, &str)| symbol(region.0).map(|_| slot(region)).transpose();
+        let spares = SPARES.into_iter().filter_map(|spare| optional(spare).transpose()).collect::<Result<_, _>>()?;
+        let journal = optional(JOURNAL)?;
         let vitals = match (symbol("VITALS"), elf.section_by_name(".vitals")) {
             (Some(address), Some(section)) => {
                 let text = section.data().map_err(|error| format!("its section .vitals cannot be read: {error}"))?;
@@ -78,7 +89,7 @@ impl Firmware {
             }
             _ => None,
         };
-        Ok(Self { segments: segments(&elf, bytes)?, slots, vitals })
+        Ok(Self { segments: segments(&elf, bytes)?, slots, spares, journal, vitals })
     }
 
     /// Bytes that go into flash.

@@ -29,6 +29,26 @@ fn firmware_without_symbols_is_refused_with_the_symbol() {
 }
 
 #[test]
+fn what_updates_use_is_found_where_there_is_any() {
+    let old = Firmware::parse(&Elf::default().bytes()).unwrap();
+    assert_eq!((old.spares, old.journal), (Vec::new(), None));
+    let mut elf = Elf::default();
+    elf.symbols.extend([
+        ("__guest_spare0_start", 0x1018_0000),
+        ("__guest_spare0_end", 0x101C_0000),
+        ("__guest_spare1_start", 0x101C_0000),
+        ("__guest_spare1_end", 0x1020_0000),
+        ("__journal_start", 0x1020_0000),
+        ("__journal_end", 0x1021_0000),
+    ]);
+    let new = Firmware::parse(&elf.bytes()).unwrap();
+    assert_eq!(new.spares, [0x1018_0000..0x101C_0000, 0x101C_0000..0x1020_0000]);
+    assert_eq!(new.journal, Some(0x1020_0000..0x1021_0000));
+    elf.symbols.pop();
+    assert!(Firmware::parse(&elf.bytes()).unwrap_err().contains("no symbol `__journal_end`"));
+}
+
+#[test]
 fn firmware_without_vitals_is_fine_and_with_strange_ones_is_not() {
     let none = Elf { vitals: None, ..Elf::default() };
     assert_eq!(Firmware::parse(&none.bytes()).unwrap().vitals, None);

@@ -29,9 +29,7 @@ pub fn with<T>(
     let mut analyser = Sigrok::new(&bench.analyser);
     progress.line(&format!("analyser: {}", analyser.describe()?));
 
-    let mut service = bench.service.as_ref().map(Service::start).transpose()?;
-    let result = (|| {
-        progress.line(&format!("bench: {}", bench.name));
+    with_service(bench, progress, || {
         progress.line(&format!("probe: {}", probe.describe()?));
         let mut console: Box<dyn Console> = match &bench.serial {
             Some(serial) => Box::new(Serial::open(serial)?),
@@ -44,7 +42,18 @@ pub fn with<T>(
             console: &mut *console,
             uart1: uart1.as_mut().map(|port| port as &mut dyn Port),
         })
-    })();
+    })
+}
+
+/// Starts the bench's service for as long as `work` takes.
+pub fn with_service<T>(
+    bench: &BenchFile,
+    progress: &Progress,
+    work: impl FnOnce() -> Result<T, Error>,
+) -> Result<T, Error> {
+    let mut service = bench.service.as_ref().map(Service::start).transpose()?;
+    progress.line(&format!("bench: {}", bench.name));
+    let result = work();
     progress.clear();
     match (result, &mut service) {
         // A bench that died explains everything else.

@@ -13,8 +13,10 @@ pub mod console;
 pub mod error;
 pub mod figures;
 pub mod firmware;
+pub mod flash;
 pub mod instruments;
 pub mod judge;
+pub mod line;
 mod net;
 pub mod probe;
 mod program;
@@ -25,6 +27,7 @@ pub mod service;
 pub mod stimuli;
 pub mod table;
 pub mod test_file;
+pub mod update;
 pub mod vitals;
 
 pub use error::Error;

@@ -1,5 +1,7 @@
 //! The `hil` command: its arguments and exit codes. 0: every guest passed; 1: a verdict failed; 2: bench or input unusable.
 
+mod update_command;
+
 use std::{
     fs::File,
     io::{self, BufReader, Write},
@@ -43,6 +45,8 @@ enum Verb {
     },
     /// Measure what the host costs, beside its targets; exit code 1 if one that must be met is missed.
     Figures(FiguresArgs),
+    /// Bring guests to a board over its serial port, and ask it about them (SMP).
+    Update(update_command::Update),
     /// Judge a capture that was taken earlier.
     Judge(Judge),
 }
@@ -120,6 +124,7 @@ fn main() -> ExitCode {
         Verb::Run(args) => run(&args),
         Verb::Bench { verb: BenchVerb::Check { bench, out } } => bench_check(bench.as_deref(), &out),
         Verb::Figures(args) => measure(&args),
+        Verb::Update(args) => update_command::update(&args, &mut say),
         Verb::Judge(args) => judge_file(&args),
     };
     match result {

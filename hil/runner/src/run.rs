@@ -8,7 +8,7 @@ use std::{
     io::BufReader,
     path::{Path, PathBuf},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::{
@@ -17,7 +17,8 @@ use crate::{
     capture::{Capture, Channel},
     console::Port,
     error::Error,
-    firmware::{Firmware, Segment},
+    firmware::Firmware,
+    flash,
     instruments::Instruments,
     judge::{Edge, Told, Verdict, Window, judge, nanos},
     probe::Probe,
@@ -32,10 +33,8 @@ const TRIES: u32 = 3;
 
 /// Long enough for the firmware to boot.
 const BOOT: Duration = Duration::from_millis(100);
-/// A guest's header is shorter; what is no image here is no guest to the firmware.
-const HEADER: usize = 256;
-/// The smallest piece of flash that can be erased.
-const SECTOR: usize = 4096;
+/// At most, for it to look at new guests and to write into its journal that they are there.
+const TAKE_OVER: Duration = Duration::from_secs(1);
 
 /// What to do; everything in it has been checked.
 #[derive(Debug)]
@@ -152,7 +151,8 @@ impl Plan {
         for (name, why) in &self.left_out {
             progress.line(&format!("{name}: left out: {why}"));
         }
-        flash_if_different(on.probe, "the firmware", &self.firmware.segments, progress)?;
+        flash::if_different(on.probe, "the firmware", &self.firmware.segments, progress)?;
+        flash::forget_updates(on.probe, &self.firmware, progress)?;
         self.boot_once(on)?;
         let mut runs = Vec::new();
         for job in &self.jobs {
@@ -168,23 +168,39 @@ impl Plan {
     /// What outlives a reset is made by the first boot, which so takes a little longer than the others. Whether there was
     /// one is up to what flashing did to the board, so there always is one that nobody looks at.
     fn boot_once(&self, on: &mut Instruments<'_>) -> Result<(), Error> {
-        match self.bench.probe.reset {
-            Reset::Pin => on.probe.hold_reset().and_then(|()| on.probe.release_reset())?,
-            Reset::Debug => on.probe.reset_and_halt().and_then(|()| on.probe.run())?,
-        }
+        reset(on.probe, self.bench.probe.reset)?;
         thread::sleep(BOOT);
         Ok(())
     }
 
+    /// The same for guests: the first boot with one that came through the probe writes it into the journal. Over when the
+    /// board has said something of both slots.
+    fn take_over(&self, on: &mut Instruments<'_>) -> Result<(), Error> {
+        on.console.clear();
+        reset(on.probe, self.bench.probe.reset)?;
+        let since = Instant::now();
+        while since.elapsed() < TAKE_OVER {
+            let lines = on.console.lines();
+            if ["slot 0: ", "slot 1: "].iter().all(|slot| lines.iter().any(|line| line.starts_with(slot))) {
+                break;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+
     fn run_job(&self, job: &Job, on: &mut Instruments<'_>, progress: &Progress) -> Result<GuestRun, Error> {
-        let image = |guest: &Guest, slot: usize| Segment {
-            address: self.firmware.slots[slot].start,
-            bytes: guest.image.clone(),
+        let put = |on: &mut Instruments<'_>, guest: &Guest, slot| {
+            let image = flash::in_slot(&self.firmware, guest, slot);
+            flash::if_different(on.probe, &guest.manifest.name, &[image], progress)
         };
-        flash_if_different(on.probe, &job.guest.manifest.name, &[image(&job.guest, 0)], progress)?;
-        match &job.beside {
-            Some(beside) => flash_if_different(on.probe, &beside.manifest.name, &[image(beside, 1)], progress)?,
-            None => blank(on.probe, self.firmware.slots[1].start, progress)?,
+        let changed = put(on, &job.guest, 0)?
+            | match &job.beside {
+                Some(beside) => put(on, beside, 1)?,
+                None => flash::blank(on.probe, "slot 1", self.firmware.slots[1].start, progress)?,
+            };
+        if changed && self.firmware.journal.is_some() {
+            self.take_over(on)?;
         }
 
         let name = job.name();
@@ -340,6 +356,14 @@ fn able(bench: &BenchFile, guest: &str, test: &Test) -> Result<(), Error> {
     Ok(())
 }
 
+/// Resets the board and lets it run.
+fn reset(probe: &mut dyn Probe, how: Reset) -> Result<(), Error> {
+    match how {
+        Reset::Pin => probe.hold_reset().and_then(|()| probe.release_reset()),
+        Reset::Debug => probe.reset_and_halt().and_then(|()| probe.run()),
+    }
+}
+
 /// One for each guest that stands beside this one, in the order of the tests.
 fn jobs_of(guest: &Guest, tests: &[&Test], artefacts: &Artefacts) -> Result<Vec<Job>, Error> {
     let mut jobs: Vec<(Option<&str>, Job)> = Vec::new();
@@ -356,44 +380,6 @@ fn jobs_of(guest: &Guest, tests: &[&Test], artefacts: &Artefacts) -> Result<Vec<
         job.tests.push((*test).clone());
     }
     Ok(jobs.into_iter().map(|(_, job)| job).collect())
-}
-
-/// Sees to it that the firmware finds no guest in the slot that begins here.
-fn blank(probe: &mut dyn Probe, slot: u64, progress: &Progress) -> Result<(), Error> {
-    let mut header = [0; HEADER];
-    probe.read(slot, &mut header)?;
-    if header == [0xFF; HEADER] {
-        return Ok(());
-    }
-    let erased = [Segment { address: slot, bytes: vec![0xFF; SECTOR] }];
-    probe.flash("slot 1", &erased, &mut |step, done, total| progress.at(&format!("slot 1: {step}"), done, total))?;
-    progress.clear();
-    progress.line("slot 1: erased");
-    Ok(())
-}
-
-/// Flashes unless the same bytes are there already.
-fn flash_if_different(
-    probe: &mut dyn Probe,
-    what: &str,
-    segments: &[Segment],
-    progress: &Progress,
-) -> Result<(), Error> {
-    let bytes: usize = segments.iter().map(|segment| segment.bytes.len()).sum();
-    let mut same = true;
-    for segment in segments {
-        let mut found = vec![0; segment.bytes.len()];
-        probe.read(segment.address, &mut found)?;
-        same &= found == segment.bytes;
-    }
-    if same {
-        progress.line(&format!("{what}: already there ({bytes} bytes)"));
-        return Ok(());
-    }
-    probe.flash(what, segments, &mut |step, done, total| progress.at(&format!("{what}: {step}"), done, total))?;
-    progress.clear();
-    progress.line(&format!("{what}: flashed and verified ({bytes} bytes)"));
-    Ok(())
 }
 
 /// What may explain a failed verdict.

@@ -10,7 +10,7 @@ use crate::{
     analyser::Analyser,
     artefacts::FirmwareManifest,
     console::Console,
-    firmware::{Field, VITALS_MAGIC, VitalsLayout},
+    firmware::{Field, Segment, VITALS_MAGIC, VitalsLayout},
     probe::OnFlash,
     report::Report,
 };
@@ -130,6 +130,10 @@ impl Analyser for Script {
         fs::write(vcd, text).map_err(Error::file(vcd))
     }
 
+    fn ended(&mut self) -> bool {
+        false
+    }
+
     fn finish(&mut self, progress: crate::analyser::OnSamples<'_>) -> Result<(), Error> {
         progress(1, 1);
         self.did("captured");
@@ -195,6 +199,8 @@ fn artefacts(folder: &Path) -> Artefacts {
         firmware: Firmware {
             segments: vec![Segment { address: 0x1000_0000, bytes: b"firmware".to_vec() }],
             slots: [SLOT0..SLOT1, SLOT1..SLOT1 + 0x4_0000],
+            spares: Vec::new(),
+            journal: None,
             vitals: Some(VitalsLayout {
                 address: VITALS,
                 fields: vec![field("magic"), field("heap_peak"), field("guest0_host_calls")],
@@ -267,6 +273,44 @@ fn firmware_is_flashed_once_and_guests_in_turn() {
     run(&plan, &board).unwrap();
     assert!(!board.board().log.contains(&"flash the firmware".into()));
     assert!(board.board().log.contains(&"flash blinky-c".into()));
+}
+
+#[test]
+fn what_updates_left_is_erased_once_and_new_guests_boot_once_before_the_capture() {
+    let out = tempfile::tempdir().unwrap();
+    let mut plan = plan(virtual_bench(), out.path());
+    plan.jobs.truncate(1);
+    let (spare, journal) = (SLOT1 + 0x4_0000, SLOT1 + 0xC_0000);
+    plan.firmware.spares = vec![spare..spare + 0x4_0000, spare + 0x4_0000..journal];
+    plan.firmware.journal = Some(journal..journal + 0x1_0000);
+    let board = script(vcd("GPIO25", 800, 1000));
+    board.board().console = vec!["slot 0: blinky-c: running, 9 bytes".into(), "slot 1: empty".into()];
+    board.board().memory.insert(spare, b"an image".to_vec());
+    // Not in its first sector.
+    board.board().memory.insert(journal + 0x1000, b"a journal".to_vec());
+    run(&plan, &board).unwrap();
+    let log = board.board().log.clone();
+    let expected = [
+        "flash the firmware",
+        "flash slot B of guest 0, of an earlier update",
+        "flash the journal of earlier updates",
+        "hold",
+        "release",
+        "flash blinky-c",
+        "clear",
+        "hold",
+        "release",
+        "hold",
+        "capture 12000 ms",
+    ];
+    assert_eq!(log[..expected.len()], expected);
+    assert_eq!(board.board().memory[&spare], vec![0xFF; 4096]);
+    assert_eq!(board.board().memory[&journal], vec![0xFF; 0x1_0000]);
+
+    board.board().log.clear();
+    board.board().memory.remove(&(journal + 0x1000));
+    run(&plan, &board).unwrap();
+    assert_eq!(board.board().log[..4], ["hold", "release", "hold", "capture 12000 ms"]);
 }
 
 #[test]
@@ -417,7 +461,7 @@ fn tests_with_the_same_guest_beside_share_a_capture_and_slot_1_is_blank_for_the_
     let log = board.board().log.clone();
     let flashed: Vec<&str> = log.iter().filter_map(|line| line.strip_prefix("flash ")).collect();
     assert_eq!(flashed, ["the firmware", "blinky-c", "spin", "slot 1", "blinky-rust", "spin", "slot 1"]);
-    assert_eq!(board.board().memory[&SLOT1], vec![0xFF; SECTOR]);
+    assert_eq!(board.board().memory[&SLOT1], vec![0xFF; 4096]);
     assert!(out.path().join("blinky-c+spin.vcd").exists());
 
     // What is blank is not erased again.

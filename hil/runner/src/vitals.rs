@@ -11,7 +11,8 @@ use crate::{
 /// Vitals that go on counting while guests run, or from one reset to the next. What they read depends on the moment, so
 /// they are shown to people but kept out of `report.json`, which is the same for every run. Those that are not listed settle
 /// within the capture.
-const RUNNING: &[&str] = &["uptime_ms", "awake_us", "switches", "resets", "watchdog_resets"];
+const RUNNING: &[&str] =
+    &["uptime_ms", "awake_us", "switches", "resets", "watchdog_resets", "smp_requests", "smp_errors"];
 /// The same of each guest, after its prefix.
 const GUEST_RUNNING: &[&str] = &["host_calls", "call_cycles_last", "run_us"];
 const GUEST_PREFIXES: [&str; 2] = ["guest0_", "guest1_"];

@@ -21,6 +21,9 @@ pub trait Analyser {
     /// stood still.
     fn start(&mut self, length: Duration, vcd: &Path) -> Result<(), Error>;
 
+    /// Whether the capture that was started is over.
+    fn ended(&mut self) -> bool;
+
     /// Waits for the end of the capture; the VCD file is complete then.
     fn finish(&mut self, progress: OnSamples<'_>) -> Result<(), Error>;
 }

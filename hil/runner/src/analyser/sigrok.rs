@@ -181,6 +181,10 @@ impl Analyser for Sigrok {
         Ok(())
     }
 
+    fn ended(&mut self) -> bool {
+        self.capture.as_mut().is_none_or(|running| !matches!(running.child.try_wait(), Ok(None)))
+    }
+
     fn finish(&mut self, progress: OnSamples<'_>) -> Result<(), Error> {
         let Some(mut running) = self.capture.take() else {
             return Err(Error::EmptyCapture);
