@@ -30,6 +30,8 @@ pub enum Master {
     Core(u8),
     /// The debugger, through the MEM-AP of the core of this number.
     Debugger(u8),
+    /// The DMA channel of this number.
+    Dma(u8),
 }
 
 /// The access is answered with an error.

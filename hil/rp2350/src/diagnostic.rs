@@ -12,10 +12,12 @@ const LIMIT: usize = 256;
 pub struct Diagnostic {
     /// When it happened first.
     pub at: Instant,
-    /// The core that did it, or through whose access port the debugger did it.
+    /// The core that did it, through whose access port the debugger did it, or that wrote to the DMA channel last that did it.
     pub core: u8,
     /// That core's program counter.
     pub pc: u32,
+    /// The DMA channel that did it.
+    pub dma: Option<u8>,
     /// The address accessed; for a boot ROM function its code or argument, for a coprocessor its number.
     pub address: u32,
     /// What happened.
@@ -80,7 +82,11 @@ impl fmt::Display for What {
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let micros = self.at.as_nanos() / 1000;
-        write!(f, "{micros} us: core {} at {:#010x}: {} ({:#010x}", self.core, self.pc, self.what, self.address)?;
+        write!(f, "{micros} us: ")?;
+        if let Some(channel) = self.dma {
+            write!(f, "DMA channel {channel} of ")?;
+        }
+        write!(f, "core {} at {:#010x}: {} ({:#010x}", self.core, self.pc, self.what, self.address)?;
         if let Some(block) = self.block() {
             write!(f, ", {block}")?;
         }
@@ -169,7 +175,8 @@ pub(crate) struct Diagnostics(Vec<Diagnostic>);
 impl Diagnostics {
     pub(crate) fn report(&mut self, new: Diagnostic) {
         let same = |old: &&mut Diagnostic| {
-            (old.core, old.pc, old.address, old.what) == (new.core, new.pc, new.address, new.what)
+            (old.core, old.pc, old.dma) == (new.core, new.pc, new.dma)
+                && (old.address, old.what) == (new.address, new.what)
         };
         if let Some(old) = self.0.iter_mut().find(same) {
             old.count = old.count.saturating_add(1);
@@ -191,10 +198,16 @@ mod tests {
     fn it_says_which_peripheral_is_missing() {
         assert!(BLOCKS.is_sorted_by_key(|&(from, _)| from));
         let at = Instant::from_nanos(1_234_567);
-        let said = |address, what| Diagnostic { at, core: 1, pc: 0x1000_0200, address, what, count: 1 }.to_string();
+        let by =
+            |dma, address, what| Diagnostic { at, core: 1, pc: 0x1000_0200, dma, address, what, count: 1 }.to_string();
+        let said = |address, what| by(None, address, what);
         assert_eq!(
             said(0x4009_0004, What::UnmodelledWrite),
             "1234 us: core 1 at 0x10000200: write to what is not modelled (0x40090004, I2C0)"
+        );
+        assert_eq!(
+            by(Some(3), 0x1010_0000, What::FlashBusy),
+            "1234 us: DMA channel 3 of core 1 at 0x10000200: access to flash while it is erased or programmed (0x10100000)"
         );
         assert!(said(0x4009_ffff, What::UnmodelledRead).ends_with("(0x4009ffff, I2C1)"));
         for nowhere in [0, 0x3fff_ffff, 0x4020_0000, 0x6000_0000, 0xffff_ffff] {

@@ -80,7 +80,7 @@ pub(crate) fn call(soc: &mut Soc, core: &mut Core, entry: Entry, flash: Outcome)
                 Some(at) if entry == Entry::LookupRow => at,
                 Some(at) => memory::read_half(soc.rom(), at as usize + 4).map_or(0, u32::from),
                 None => {
-                    soc.report(id, core.reg(0), What::RomLookup);
+                    soc.report(Master::Core(id), core.reg(0), What::RomLookup);
                     0
                 }
             };
@@ -149,8 +149,8 @@ fn flash_op(soc: &mut Soc, core: &Core, flash: Outcome) -> i32 {
 /// Says why nothing was done: with where in flash it was to be, or with the argument that is wrong.
 fn report_refusal(soc: &mut Soc, core: u8, address: u32, argument: u32, code: i32) {
     match code {
-        INVALID_STATE => soc.report(core, address, What::FlashBusy),
-        _ => soc.report(core, argument, What::RomArgument),
+        INVALID_STATE => soc.report(Master::Core(core), address, What::FlashBusy),
+        _ => soc.report(Master::Core(core), argument, What::RomArgument),
     }
 }
 
@@ -173,7 +173,7 @@ fn read_flash(soc: &mut Soc, core: u8, offset: u32, buffer: u32, count: u32) -> 
 fn reboot(soc: &mut Soc, core: &Core) -> i32 {
     let kind = core.reg(0) & 0xf;
     if !matches!(kind, 0 | boot::TYPE_BOOTSEL | 4 | boot::TYPE_PC_SP) {
-        soc.report(core.id(), core.reg(0), What::RomArgument);
+        soc.report(Master::Core(core.id()), core.reg(0), What::RomArgument);
         return INVALID_ARG;
     }
     boot::put_request(&mut soc.watchdog.scratch, kind, core.reg(2), core.reg(3));

@@ -177,7 +177,7 @@ impl Rp2350 {
                 let at = Instant::from_units(self.soc.now);
                 let pc = access.pc.unwrap_or(self.cores[n].pc());
                 let (core, address) = (n as u8, access.addr);
-                self.soc.diagnostics.report(Diagnostic { at, core, pc, address, what, count: 1 });
+                self.soc.diagnostics.report(Diagnostic { at, core, pc, dma: None, address, what, count: 1 });
             }
         }
         self.soc.diagnostics.take()
@@ -239,6 +239,11 @@ impl Rp2350 {
                 if std::mem::take(&mut self.soc.signals.power_cut) {
                     self.power_goes();
                     return;
+                }
+                if let Some(addr) = self.soc.signals.dma_wrote.take() {
+                    for core in &mut self.cores {
+                        core.clear_exclusive(addr);
+                    }
                 }
             }
             if std::mem::take(&mut self.soc.signals.watchdog_reset) {

@@ -3,6 +3,7 @@
 //! `read` and `write` take the offset of a word; `None` says that there is no register, or none that is modelled.
 
 pub(crate) mod clocks;
+pub(crate) mod dma;
 pub(crate) mod gpio;
 pub(crate) mod gpioc;
 pub(crate) mod oscillators;
@@ -14,3 +15,11 @@ pub(crate) mod ticks;
 pub(crate) mod timer;
 pub(crate) mod uart;
 pub(crate) mod watchdog;
+
+/// What a write that reached a register did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    AsSet,
+    /// The setting is not modelled.
+    NotModelled,
+}

@@ -5,6 +5,7 @@
 //! datasheet is silent: a disabled slice takes CC and TOP at once, and its divider begins anew when it is enabled; an
 //! integer divider of 0 divides by 256. Counting on the B pin (CSR.DIVMODE) is not modelled, and said so.
 
+use super::Written;
 use crate::rate::{Cadence, Cycles};
 
 const SLICES: usize = 12;
@@ -21,14 +22,6 @@ const CSR_PH_RET: u32 = 1 << 6;
 const CSR_PH_ADV: u32 = 1 << 7;
 const CSR_HELD: u32 = 0x3f;
 const DIV_RESET: u32 = 0x10;
-
-/// What a write that reached a register did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Written {
-    AsSet,
-    /// The setting is not modelled.
-    NotModelled,
-}
 
 /// CC and TOP.
 #[derive(Clone, Copy)]

@@ -8,6 +8,7 @@ pub(crate) const PLL_SYS: u32 = 14;
 pub(crate) const PLL_USB: u32 = 15;
 pub(crate) const PWM: u32 = 16;
 pub(crate) const BUSCTRL: u32 = 1;
+pub(crate) const DMA: u32 = 2;
 pub(crate) const SYSCFG: u32 = 20;
 pub(crate) const SYSINFO: u32 = 21;
 pub(crate) const TBMAN: u32 = 22;

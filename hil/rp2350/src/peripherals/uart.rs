@@ -1,7 +1,8 @@
 //! UART0 and UART1: the PL011 (RP2350 datasheet §12.1), with real bit times on its pins.
 //!
 //! Transmitted bits leave as level changes, each at its exact time. Received bytes come from outside as whole bytes, one
-//! frame time after the other. Whoever is outside is wired to one pair of pins ([`Wires`]). Modem control, IrDA and DMA requests are not modelled.
+//! frame time after the other. Whoever is outside is wired to one pair of pins ([`Wires`]). DMA is asked for single bytes,
+//! never for bursts. Modem control and IrDA are not modelled.
 
 use std::collections::VecDeque;
 
@@ -18,6 +19,11 @@ const TX_IRQ: u32 = 1 << 5;
 const TIMEOUT_IRQ: u32 = 1 << 6;
 const OVERRUN_IRQ: u32 = 1 << 10;
 const OVERRUN_DATA: u32 = 1 << 11;
+/// Framing, parity, break and overrun: UARTEINTR.
+const ERROR_IRQS: u32 = 0xf << 7;
+const RXDMAE: u32 = 1;
+const TXDMAE: u32 = 2;
+const DMAONERR: u32 = 4;
 /// The receive timeout comes after 32 bit times without a byte (PL011 TRM §2.4.3).
 const TIMEOUT_BITS: u64 = 32;
 
@@ -288,6 +294,15 @@ impl Uart {
 
     pub(crate) fn irq(&self) -> bool {
         self.regs.ris & self.regs.imsc != 0
+    }
+
+    /// Requests to DMA: bit 0 while a byte to send has room, bit 1 while a received one is there.
+    pub(crate) fn dma_requests(&self) -> u64 {
+        let on = |bit: u32| self.regs.dmacr & bit != 0;
+        let held_back = on(DMAONERR) && self.regs.ris & self.regs.imsc & ERROR_IRQS != 0;
+        let transmit = on(TXDMAE) && self.tx_fifo.len() < self.depth();
+        let receive = on(RXDMAE) && !held_back && !self.rx_fifo.is_empty();
+        u64::from(transmit) | u64::from(receive) << 1
     }
 
     fn flags(&self) -> u32 {

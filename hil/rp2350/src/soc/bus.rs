@@ -4,8 +4,7 @@ use super::{APB_BASE, SIO_BASE, SIO_END, SRAM_BASE, Soc};
 use crate::bus::{Bus, BusFault, CpKind, CpOp, CpResult, Master, Size};
 use crate::diagnostic::What;
 use crate::memory;
-use crate::peripherals::pwm::Written;
-use crate::peripherals::{gpioc, resets};
+use crate::peripherals::{Written, gpioc, resets};
 
 /// A register access: `Reserved` is no error on the chip, and reported here.
 enum Answer<T> {
@@ -28,7 +27,7 @@ impl Soc {
         (addr & if addr >> 24 == 0x1c || addr >> 24 == 0x14 { 0x00ff_ffff } else { 0x0fff_ffff }) as usize
     }
 
-    fn register_read(&mut self, core: usize, addr: u32, peek: bool) -> Answer<u32> {
+    fn register_read(&mut self, master: Master, addr: u32, peek: bool) -> Answer<u32> {
         let (now, offset) = (self.now, addr & 0xfff);
         if let Some(bit) = reset_of(addr)
             && self.resets.holds(bit)
@@ -67,7 +66,9 @@ impl Soc {
             0x4010_0000 => self.powman.read(offset).into(),
             0x4010_8000 => self.ticks.read(now, offset).into(),
             0x4016_0000 => self.tbman.read(offset).into(),
-            SIO_BASE if addr < SIO_END => {
+            0x5000_0000 => self.dma.read(offset).into(),
+            SIO_BASE if reaches_sio(master, addr) => {
+                let core = usize::from(self.core_of(master));
                 let answer = self.sio.read(&self.gpio, core, offset);
                 self.signals.attention |= std::mem::take(&mut self.sio.changed);
                 answer.into()
@@ -76,14 +77,15 @@ impl Soc {
         }
     }
 
-    fn register_write(&mut self, core: usize, addr: u32, value: u32) -> Answer<()> {
+    fn register_write(&mut self, master: Master, addr: u32, value: u32) -> Answer<()> {
         let (now, offset) = (self.now, addr & 0xfff);
         if let Some(bit) = reset_of(addr)
             && self.resets.holds(bit)
         {
             return Answer::InReset;
         }
-        if addr & !0x3fff == SIO_BASE && addr < SIO_END {
+        if reaches_sio(master, addr) {
+            let core = usize::from(self.core_of(master));
             let answer = self.sio.write(&mut self.gpio, now, core, offset, value);
             self.signals.attention |= std::mem::take(&mut self.sio.changed);
             return answer.into();
@@ -101,7 +103,7 @@ impl Soc {
             0x4002_0000 => self.resets.write(offset, value).map(|entering| self.reset_peripherals(entering)),
             0x4002_8000 => match self.gpio.write_io(now, offset, value) {
                 Some(Some(what)) => {
-                    self.report(core as u8, addr, what);
+                    self.report(master, addr, what);
                     Some(())
                 }
                 answer => answer.map(|_| ()),
@@ -130,7 +132,7 @@ impl Soc {
                 let answer = self.pwm.write(now, offset, value);
                 self.gpio.update_pwm(now, self.pwm.outputs());
                 if answer == Some(Written::NotModelled) {
-                    self.report(core as u8, addr, What::Setting);
+                    self.report(master, addr, What::Setting);
                 }
                 answer.map(|_| ())
             }
@@ -148,6 +150,13 @@ impl Soc {
                 self.ticks.write(now, offset, value)
             }
             0x4016_0000 => self.tbman.write(offset, value),
+            0x5000_0000 => {
+                let answer = self.dma.write(self.core_of(master), offset, value);
+                if answer == Some(Written::NotModelled) {
+                    self.report(master, addr, What::Setting);
+                }
+                answer.map(|_| ())
+            }
             _ => return Answer::Nothing,
         };
         if clocks {
@@ -157,20 +166,19 @@ impl Soc {
     }
 
     fn peripheral_read(&mut self, master: Master, addr: u32, size: Size) -> Result<u32, BusFault> {
-        let core = core_of(master);
-        let word = if addr >> 28 == 4 { addr & !0x3003 } else { addr & !3 };
-        let value = match self.register_read(usize::from(core), word, false) {
+        let word = if has_aliases(addr) { addr & !0x3003 } else { addr & !3 };
+        let value = match self.register_read(master, word, false) {
             Answer::Done(value) => value,
             Answer::Reserved => {
-                self.report(core, addr, What::ReservedRead);
+                self.report(master, addr, What::ReservedRead);
                 0
             }
             Answer::InReset => {
-                self.report(core, addr, What::InReset);
+                self.report(master, addr, What::InReset);
                 0
             }
             Answer::Nothing => {
-                self.report(core, addr, What::UnmodelledRead);
+                self.report(master, addr, What::UnmodelledRead);
                 return Err(BusFault);
             }
         };
@@ -185,13 +193,12 @@ impl Soc {
     /// Narrow writes reach a peripheral replicated over the word (datasheet §2.1.5); atomic aliases read, modify and write
     /// (§2.1.3).
     fn peripheral_write(&mut self, master: Master, addr: u32, size: Size, value: u32) -> Result<(), BusFault> {
-        let core = core_of(master);
         let value = match size {
             Size::Byte => (value & 0xff) * 0x0101_0101,
             Size::Half => (value & 0xffff) * 0x0001_0001,
             Size::Word => value,
         };
-        let aliased = addr >> 28 == 4;
+        let aliased = has_aliases(addr);
         let word = if aliased { addr & !0x3003 } else { addr & !3 };
         let alias = if aliased { addr >> 12 & 3 } else { 0 };
         let mut whole = value;
@@ -199,7 +206,7 @@ impl Soc {
         let clears = alias == 3 && clears_where_one_is_written(word);
         if alias != 0
             && !clears
-            && let Answer::Done(old) = self.register_read(usize::from(core), word, true)
+            && let Answer::Done(old) = self.register_read(master, word, true)
         {
             whole = match alias {
                 1 => old ^ value,
@@ -207,36 +214,48 @@ impl Soc {
                 _ => old & !value,
             };
         }
-        match self.register_write(usize::from(core), word, whole) {
+        match self.register_write(master, word, whole) {
             Answer::Done(()) => Ok(()),
             Answer::Reserved => {
-                self.report(core, addr, What::ReservedWrite);
+                self.report(master, addr, What::ReservedWrite);
                 Ok(())
             }
             Answer::InReset => {
-                self.report(core, addr, What::InReset);
+                self.report(master, addr, What::InReset);
                 Ok(())
             }
             Answer::Nothing => {
-                self.report(core, addr, What::UnmodelledWrite);
+                self.report(master, addr, What::UnmodelledWrite);
                 Err(BusFault)
             }
         }
     }
 
+    /// The core that makes an access, or has it made.
+    pub(super) fn core_of(&self, master: Master) -> u8 {
+        match master {
+            Master::Core(core) | Master::Debugger(core) => core & 1,
+            Master::Dma(channel) => self.dma.owner(channel),
+        }
+    }
+
     #[cold]
-    fn no_memory(&mut self, core: u8, addr: u32, what: What) -> BusFault {
+    fn no_memory(&mut self, master: Master, addr: u32, what: What) -> BusFault {
         let busy = self.flash.busy() && addr >> 28 == 1 && Self::flash_offset(addr) < crate::flash::SIZE;
         let what = if busy && what != What::FlashWrite { What::FlashBusy } else { what };
-        self.report(core, addr, what);
+        self.report(master, addr, what);
         BusFault
     }
 }
 
-fn core_of(master: Master) -> u8 {
-    match master {
-        Master::Core(core) | Master::Debugger(core) => core & 1,
-    }
+/// SIO belongs to the cores: DMA does not get there (datasheet §3.1).
+fn reaches_sio(master: Master, addr: u32) -> bool {
+    (SIO_BASE..SIO_END).contains(&addr) && !matches!(master, Master::Dma(_))
+}
+
+/// APB and AHB peripherals have atomic aliases.
+fn has_aliases(addr: u32) -> bool {
+    matches!(addr >> 28, 4 | 5)
 }
 
 /// Registers of bits that an event sets, and that writing one clears.
@@ -250,6 +269,8 @@ fn clears_where_one_is_written(addr: u32) -> bool {
         0x400a_8000 => addr & 0xfff == 0xf4,
         // TIMER ARMED and INTR.
         0x400b_0000 | 0x400b_8000 => matches!(addr & 0xfff, 0x20 | 0x3c),
+        // DMA INTR and INTS of each line.
+        0x5000_0000 => (0x400..0x440).contains(&(addr & 0xfff)) && matches!(addr & 0xc, 0 | 0xc),
         _ => false,
     }
 }
@@ -272,6 +293,7 @@ fn reset_of(addr: u32) -> Option<u32> {
         0x400b_0000 => resets::TIMER0,
         0x400b_8000 => resets::TIMER1,
         0x4016_0000 => resets::TBMAN,
+        0x5000_0000 => resets::DMA,
         _ => return None,
     })
 }
@@ -287,7 +309,7 @@ impl Bus for Soc {
         };
         match half {
             Some(half) => Ok(half),
-            None => Err(self.no_memory(core, addr, What::UnmodelledRead)),
+            None => Err(self.no_memory(Master::Core(core), addr, What::UnmodelledRead)),
         }
     }
 
@@ -312,7 +334,7 @@ impl Bus for Soc {
         };
         match value {
             Some(value) => Ok(value),
-            None => Err(self.no_memory(core_of(master), addr, What::UnmodelledRead)),
+            None => Err(self.no_memory(master, addr, What::UnmodelledRead)),
         }
     }
 
@@ -333,7 +355,7 @@ impl Bus for Soc {
             _ if addr >= APB_BASE => return self.peripheral_write(master, addr, size, value),
             _ => What::UnmodelledWrite,
         };
-        Err(self.no_memory(core_of(master), addr, what))
+        Err(self.no_memory(master, addr, what))
     }
 
     fn send_event(&mut self, core: u8) {
@@ -354,7 +376,7 @@ impl Bus for Soc {
         if op.coproc == 7 && op.kind == CpKind::Mrc && (op.opc1, op.crn, op.crm) == (1, 0, 0) {
             return Some(CpResult { value: CANARIES_VALID, value2: 0 });
         }
-        self.report(core, u32::from(op.coproc), What::Coprocessor);
+        self.report(Master::Core(core), u32::from(op.coproc), What::Coprocessor);
         None
     }
 }

@@ -4,10 +4,13 @@
 //! lines to the cores and to do what a reset does to them.
 
 mod bus;
+mod dma;
 
+use crate::bus::Master;
 use crate::diagnostic::{Diagnostic, Diagnostics, What};
 use crate::flash::Flash;
 use crate::peripherals::clocks::Clocks;
+use crate::peripherals::dma::Dma;
 use crate::peripherals::gpio::Gpio;
 use crate::peripherals::oscillators::{Oscillators, Pll};
 use crate::peripherals::pwm::Pwm;
@@ -67,6 +70,8 @@ pub(crate) struct Signals {
     pub(crate) watchdog_reset: bool,
     /// Power went.
     pub(crate) power_cut: bool,
+    /// Where DMA has written.
+    pub(crate) dma_wrote: Option<u32>,
 }
 
 #[derive(Clone)]
@@ -97,6 +102,9 @@ pub(crate) struct Soc {
     pub(crate) reboot_at: Option<u64>,
     pub(crate) uarts: [Uart; 2],
     pwm: Pwm,
+    dma: Dma,
+    /// The cycle in which DMA made its last transfer.
+    dma_served: Option<u64>,
     pub(crate) gpio: Gpio,
     pub(crate) sio: Sio,
     pub(crate) powman: RegisterFile,
@@ -139,6 +147,8 @@ impl Soc {
             reboot_at: None,
             uarts: [Uart::new(), Uart::new()],
             pwm: Pwm::new(),
+            dma: Dma::new(),
+            dma_served: None,
             gpio: Gpio::new(),
             sio: Sio::default(),
             powman,
@@ -225,6 +235,9 @@ impl Soc {
                 self.gpio.update_uart(self.now, n, true);
             }
         }
+        if has(resets::DMA) {
+            self.dma = Dma::new();
+        }
         if has(resets::PWM) {
             self.pwm.reset();
             self.gpio.update_pwm(self.now, self.pwm.outputs());
@@ -300,6 +313,7 @@ impl Soc {
             .min(self.pwm.next_event())
             .min(self.watchdog.next_event())
             .min(self.flash.next_event())
+            .min(self.dma_next_event())
             .min(self.reboot_at.unwrap_or(u64::MAX))
     }
 
@@ -317,7 +331,7 @@ impl Soc {
             }
             self.tx_edges = edges;
             if self.uarts[n].take_unheard() {
-                self.report(0, UART0_BASE + n as u32 * 0x8000, What::Unheard);
+                self.report(Master::Core(0), UART0_BASE + n as u32 * 0x8000, What::Unheard);
             }
         }
         // Its edges come on a cycle's beginning, so none of the above is later.
@@ -330,6 +344,9 @@ impl Soc {
             self.signals.watchdog_reset = true;
         }
         self.signals.power_cut |= self.flash.service(now);
+        if !self.signals.power_cut {
+            self.dma_service();
+        }
     }
 
     /// The interrupt lines of a core (datasheet §3.2).
@@ -339,6 +356,7 @@ impl Soc {
             | u64::from(self.timers[1].irq()) << 4
             | u64::from(self.pwm.irq(0)) << 8
             | u64::from(self.pwm.irq(1)) << 9
+            | (0..4).fold(0, |lines, n| lines | u64::from(self.dma.irq(n)) << (10 + n))
             | u64::from(self.gpio.irq(core)) << 21
             | u64::from(fifo) << 25
             | u64::from(bell) << 26
@@ -347,9 +365,11 @@ impl Soc {
     }
 
     #[cold]
-    pub(crate) fn report(&mut self, core: u8, address: u32, what: What) {
+    pub(crate) fn report(&mut self, by: Master, address: u32, what: What) {
+        let core = self.core_of(by);
+        let dma = if let Master::Dma(channel) = by { Some(channel) } else { None };
         let pc = self.pc[usize::from(core & 1)];
         let at = Instant::from_units(self.now);
-        self.diagnostics.report(Diagnostic { at, core, pc, address, what, count: 1 });
+        self.diagnostics.report(Diagnostic { at, core, pc, dma, address, what, count: 1 });
     }
 }

@@ -194,3 +194,42 @@ pub fn toggler(irq: usize, register: u32, value: u32) -> Vec<u8> {
     }
     image(&code, &[(16 + irq, CODE + 4)])
 }
+
+/// Where calls return to: a breakpoint in RAM.
+pub const RETURN: u32 = SRAM;
+
+/// Halts core 0, so that it can call functions.
+pub fn halt_for_calls(chip: &mut Rp2350) {
+    let mut port = chip.debug();
+    halt(&mut port);
+    write(&mut port, RETURN, 0xbe00_be00);
+}
+
+/// Lets core 0 begin a call of `function` with `arguments`, without time.
+pub fn begin_call(chip: &mut Rp2350, function: u32, arguments: &[u32]) {
+    let mut port = chip.debug();
+    for (n, &argument) in arguments.iter().enumerate() {
+        set_reg(&mut port, n as u32, argument);
+    }
+    set_reg(&mut port, 13, SRAM + 0x8000);
+    set_reg(&mut port, 14, RETURN | 1);
+    set_reg(&mut port, 15, function & !1);
+    resume(&mut port);
+}
+
+/// Calls `function`; returns r0 and the microseconds it took.
+pub fn call(chip: &mut Rp2350, function: u32, arguments: &[u32]) -> (u32, u64) {
+    begin_call(chip, function, arguments);
+    let start = chip.now().units();
+    assert_eq!(run_for_micros(chip, 100_000_000), RunExit::Core0Halted);
+    let micros = (chip.now().units() - start) / UNITS_PER_MICROSECOND;
+    let mut port = chip.debug();
+    assert_eq!(get_reg(&mut port, 15), RETURN, "stopped at the breakpoint");
+    (get_reg(&mut port, 0), micros)
+}
+
+/// Looks a function of the boot ROM up.
+pub fn find(chip: &mut Rp2350, code: &[u8; 2]) -> u32 {
+    let lookup = read(&mut chip.debug(), 0x14) >> 16;
+    call(chip, lookup, &[u32::from(u16::from_le_bytes(*code)), 4]).0
+}

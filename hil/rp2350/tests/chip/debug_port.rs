@@ -176,7 +176,7 @@ impl Random {
 /// No sequence of transfers makes the chip panic, or leaves it unusable after a pin reset.
 #[test]
 fn random_transfers_do_not_upset_the_chip() {
-    const BASES: [u32; 22] = [
+    const BASES: [u32; 23] = [
         0,
         0x1000_0000,
         0x2000_0000,
@@ -195,6 +195,7 @@ fn random_transfers_do_not_upset_the_chip() {
         0x400e_8000,
         0x4010_0000,
         0x4010_8000,
+        0x5000_0000,
         0xd000_0000,
         0xe000_0000,
         0xe000_e000,

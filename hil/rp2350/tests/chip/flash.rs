@@ -3,8 +3,6 @@
 use crate::common::*;
 use rp2350_model::{DapFault, FlashOperation, FlashOperationKind, Instant, Line, Rp2350, RunExit, Torn, What};
 
-/// Where calls return to: a breakpoint in RAM.
-const RETURN: u32 = SRAM;
 const BUFFER: u32 = SRAM + 0x1000;
 const ERASE_SECTOR_MICROS: u64 = 45_000;
 const PROGRAM_PAGE_MICROS: u64 = 400;
@@ -13,33 +11,8 @@ fn loader() -> Rp2350 {
     let mut chip = Rp2350::new();
     run_for_micros(&mut chip, 3_000);
     attach(&mut chip);
-    let mut port = chip.debug();
-    halt(&mut port);
-    write(&mut port, RETURN, 0xbe00_be00);
+    halt_for_calls(&mut chip);
     chip
-}
-
-/// Calls `function` with `arguments`; returns r0 and the microseconds it took.
-fn call(chip: &mut Rp2350, function: u32, arguments: &[u32]) -> (u32, u64) {
-    let mut port = chip.debug();
-    for (n, &argument) in arguments.iter().enumerate() {
-        set_reg(&mut port, n as u32, argument);
-    }
-    set_reg(&mut port, 13, SRAM + 0x8000);
-    set_reg(&mut port, 14, RETURN | 1);
-    set_reg(&mut port, 15, function & !1);
-    resume(&mut port);
-    let start = chip.now().units();
-    assert_eq!(run_for_micros(chip, 100_000_000), RunExit::Core0Halted);
-    let micros = (chip.now().units() - start) / UNITS_PER_MICROSECOND;
-    let mut port = chip.debug();
-    assert_eq!(get_reg(&mut port, 15), RETURN, "stopped at the breakpoint");
-    (get_reg(&mut port, 0), micros)
-}
-
-fn find(chip: &mut Rp2350, code: &[u8; 2]) -> u32 {
-    let lookup = read(&mut chip.debug(), 0x14) >> 16;
-    call(chip, lookup, &[u32::from(u16::from_le_bytes(*code)), 4]).0
 }
 
 fn program(chip: &mut Rp2350, offset: u32, byte: u8, count: usize) -> u64 {
@@ -171,20 +144,8 @@ fn before_an_erase() -> Rp2350 {
     let mut chip = loader();
     chip.flash_mut()[0xe000..0x2_2000].fill(0x11);
     let erase = find(&mut chip, b"RE");
-    start(&mut chip, erase, &[0xf000, 0x1_2000, 0x1_0000, 0xd8]);
+    begin_call(&mut chip, erase, &[0xf000, 0x1_2000, 0x1_0000, 0xd8]);
     chip
-}
-
-/// Lets core 0 begin a call, without time.
-fn start(chip: &mut Rp2350, function: u32, arguments: &[u32]) {
-    let mut port = chip.debug();
-    for (n, &argument) in arguments.iter().enumerate() {
-        set_reg(&mut port, n as u32, argument);
-    }
-    set_reg(&mut port, 13, SRAM + 0x8000);
-    set_reg(&mut port, 14, RETURN | 1);
-    set_reg(&mut port, 15, function & !1);
-    resume(&mut port);
 }
 
 fn operations(chip: &mut Rp2350) -> Vec<FlashOperation> {
@@ -251,7 +212,7 @@ fn power_goes_in_a_program_at_its_time() {
     let data: Vec<u8> = (0..0x300).map(|n| n as u8 ^ 0x5a).collect();
     whole.debug().mem_write(AP0, CSW, rp2350_model::AccessSize::Word, BUFFER, &data).expect("RAM");
     whole.flash_mut()[0x3000..0x3300].fill(0xf0);
-    start(&mut whole, write, &[0x3000, BUFFER, 0x300]);
+    begin_call(&mut whole, write, &[0x3000, BUFFER, 0x300]);
     let began = whole.now().units();
     for (torn, bytes) in [(Torn::Nothing, 0), (Torn::Part(0), 0), (Torn::Part(128), 128), (Torn::All, 256)] {
         let mut chip = whole.clone();
@@ -281,7 +242,7 @@ fn a_power_cycle_forgets_all_but_flash() {
     let erase = find(&mut chip, b"RE");
     edges(&mut chip);
     chip.cut_power_at(chip.flash_operations(), Torn::Nothing);
-    start(&mut chip, erase, &[0x1000, 0x1000, 0x1_0000, 0xd8]);
+    begin_call(&mut chip, erase, &[0x1000, 0x1000, 0x1_0000, 0xd8]);
     assert_eq!(run_for_micros(&mut chip, 1_000_000), RunExit::PowerCut);
     let off = chip.now();
     assert_eq!(run_for_micros(&mut chip, 1_000_000), RunExit::PowerCut);
@@ -304,8 +265,9 @@ fn a_power_cycle_forgets_all_but_flash() {
     assert_eq!(read(&mut port, 0x4010_002c), 1 << 16, "a power-on reset");
 
     // Power that goes without being asked to leaves an erase as far as it has come.
-    let erase = loader_again(&mut chip);
-    start(&mut chip, erase, &[0x1000, 0x1000, 0x1_0000, 0xd8]);
+    halt_for_calls(&mut chip);
+    let erase = find(&mut chip, b"RE");
+    begin_call(&mut chip, erase, &[0x1000, 0x1000, 0x1_0000, 0xd8]);
     run_for_micros(&mut chip, ERASE_SECTOR_MICROS / 2);
     chip.flash_mut()[0x1000..0x2000].fill(0);
     chip.power_cycle();
@@ -313,14 +275,6 @@ fn a_power_cycle_forgets_all_but_flash() {
     assert!((2000..2048).contains(&erased), "{erased}");
     assert!(chip.flash()[0x1000 + erased..0x2000].iter().all(|&byte| byte == 0));
     assert_eq!(run_for_micros(&mut chip, 3_000), RunExit::Deadline);
-}
-
-/// Halts core 0 of a running board for calls; returns the function that erases.
-fn loader_again(chip: &mut Rp2350) -> u32 {
-    let mut port = chip.debug();
-    halt(&mut port);
-    write(&mut port, RETURN, 0xbe00_be00);
-    find(chip, b"RE")
 }
 
 /// Who reads flash meanwhile gets a bus error, and the model says so; afterwards all is as before.
@@ -359,7 +313,7 @@ fn a_core_that_fetches_from_flash_meanwhile_faults() {
     }
     let erase = find(&mut chip, b"RE");
     chip.take_diagnostics();
-    start(&mut chip, erase, &[0x1000, 0x1000, 0x1_0000, 0xd8]);
+    begin_call(&mut chip, erase, &[0x1000, 0x1000, 0x1_0000, 0xd8]);
     assert_eq!(run_for_micros(&mut chip, 1_000_000), RunExit::Core0Halted);
     let said = chip.take_diagnostics();
     assert_eq!((said[0].what, said[0].address, said[0].core), (What::FlashBusy, CODE, 1), "{said:?}");
@@ -390,7 +344,7 @@ fn a_reset_in_an_erase_ends_it_with_its_sector() {
 fn a_clone_has_the_same_future() {
     let mut chip = loader();
     let write = find(&mut chip, b"RP");
-    start(&mut chip, write, &[0x3000, BUFFER, 0x1000]);
+    begin_call(&mut chip, write, &[0x3000, BUFFER, 0x1000]);
     chip.cut_power_at(9, Torn::Part(77));
     run_for_micros(&mut chip, 1_234);
     let mut clone = chip.clone();

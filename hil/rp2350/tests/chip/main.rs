@@ -3,6 +3,7 @@
 mod boot;
 mod common;
 mod debug_port;
+mod dma;
 mod flash;
 mod peripherals;
 mod pins;

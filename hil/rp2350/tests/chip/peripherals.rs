@@ -401,7 +401,7 @@ fn what_is_not_there_is_said_and_never_read_as_zero() {
     attach(&mut chip);
     let mut word = [0; 4];
     for (addr, what) in [
-        (0x5000_0000, What::UnmodelledRead),
+        (0x5020_0000, What::UnmodelledRead),
         (0x4009_0000, What::UnmodelledRead),
         (0x2008_2000, What::UnmodelledRead),
         (0x1040_0000, What::UnmodelledRead),
