@@ -2,9 +2,9 @@
 //! it does not share a mistake with the code under test.
 
 use ciborium::Value;
-use sandhill_update::smp::{BUFFER_BYTES, Receiver, Server, send};
+use sandhill_update::smp::{self, BUFFER_BYTES, Receiver, Server, send};
 
-use crate::fake::{Board, Images, Refused};
+use crate::fake::{Board, Images};
 
 pub const READ: u8 = 0;
 pub const WRITE: u8 = 2;
@@ -16,10 +16,10 @@ pub const SETTINGS: u16 = 3;
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// A host with its line.
-pub struct Host {
+pub struct Host<I: smp::Images = Images> {
     pub receiver: Receiver<{ BUFFER_BYTES as usize }>,
-    pub server: Server<Refused>,
-    pub images: Images,
+    pub server: Server<I::Error>,
+    pub images: I,
     pub board: Board,
     /// Whether it writes what it answered, as it should.
     pub works: bool,
@@ -28,7 +28,13 @@ pub struct Host {
 
 impl Host {
     pub fn new() -> Self {
-        let (images, board) = (Images::new(), Board::new());
+        Self::with(Images::new())
+    }
+}
+
+impl<I: smp::Images> Host<I> {
+    pub fn with(images: I) -> Self {
+        let board = Board::new();
         Self { receiver: Receiver::new(), server: Server::new(), images, board, works: true, sequence: 0 }
     }
 

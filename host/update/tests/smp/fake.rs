@@ -3,6 +3,8 @@
 
 use std::fmt::{self, Arguments};
 
+use sha2::{Digest, Sha256};
+
 use sandhill_update::smp::{self, Entry, Rc, Refusal, SlotInfo, Stored};
 
 pub const MAGIC: [u8; 4] = [0x3d, 0xb8, 0xf3, 0x96];
@@ -77,12 +79,8 @@ pub fn image(seed: u8, bytes: usize) -> Vec<u8> {
     image
 }
 
-/// Instead of a hash of everything: a sum that depends on all bytes.
 pub fn sha(image: &[u8]) -> [u8; 32] {
-    let sum = image.iter().fold(7u64, |sum, &byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
-    let mut sha = [0; 32];
-    sha[..8].copy_from_slice(&sum.to_le_bytes());
-    sha
+    Sha256::digest(image).into()
 }
 
 fn check(image: &[u8], announced: Option<&[u8; 32]>) -> Result<(), Refused> {
@@ -114,6 +112,11 @@ impl smp::Images for Images {
                 });
             }
         }
+    }
+
+    fn already_there(&self, guest: u8, length: u32, announced: &[u8; 32]) -> bool {
+        let image = &self.slots[usize::from(guest)][1];
+        image.len() == length as usize && sha(image) == *announced && self.upload.is_none()
     }
 
     fn begin(&mut self, guest: u8, length: u32, start: &[u8], upgrade: bool) -> Result<(), Refused> {

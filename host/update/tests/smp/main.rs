@@ -5,4 +5,8 @@ mod fake;
 mod frame;
 mod garbage;
 mod requests;
+#[path = "../support/mod.rs"]
+mod support;
+mod toolkit;
+mod updates;
 mod uploads;

@@ -138,8 +138,11 @@ fn the_same_again_resumes_another_one_begins() {
     assert_eq!(host.chunk(unnamed.clone()), off(300));
     assert_eq!(host.chunk(unnamed), off(300));
     assert_eq!(host.images.writes, [(0, 400), (0, 100), (0, 200), (0, 300), (0, 300)]);
-    // What is complete is not resumed: the slot may have changed since.
+    // What is there is not written again, as long as it is there.
     host.upload(&one, 0, 500);
+    assert_eq!(host.chunk(first(&one, 0, 100)), complete(1000));
+    assert_eq!(host.chunk(next(1000, &[])), complete(1000));
+    host.images.slots[0][1][999] ^= 1;
     assert_eq!(host.chunk(first(&one, 0, 100)), off(100));
 }
 
