@@ -25,8 +25,9 @@ const WORTHWHILE_SAMPLES: u64 = 16 * 1024;
 const WORTHWHILE_SLICES: u32 = 20;
 /// The chip's UARTs.
 const UARTS: usize = 2;
-/// Bytes that may still wait for the line when their sender is asked for more: they bridge the time until it answers.
-const SERIAL_LOW_WATER: usize = 64;
+/// Bytes that may still wait for the line when their sender is asked for more: they bridge the time until it answers,
+/// which is several slices where time runs faster than the wall clock.
+const SERIAL_LOW_WATER: usize = 1024;
 
 /// The cores' MEM-APs (RP2350 datasheet, section 3.5.2) and their registers.
 const CORE0_AP: u32 = 0x2000;

@@ -4,7 +4,7 @@
 //! set to (and for time, while it is frozen, and for the UART to be enabled); bytes from the chip are lost if nobody listens, or if the listener does not keep up.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -13,12 +13,15 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, ioctl_fionbio};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 
 use crate::board::{Request, SerialEnd};
 use crate::net::board_gone;
 
+/// What is given to the chip at once, at most: the time it takes on the line bridges the way there and back.
+const PIECE: usize = 1024;
 /// Pieces of output a listener may lag behind.
 const LAG: usize = 4096;
 /// How often a quiet wait looks whether the other end is still there.
@@ -56,7 +59,7 @@ fn listen(
 
 /// Gives the chip what `from` reads, no faster than the line takes it, until there is no more.
 fn give_all(mut from: impl Read, end: SerialEnd, board: &Sender<Request>, gone: impl Fn() -> bool) -> io::Result<()> {
-    let mut buffer = [0; 256];
+    let mut buffer = [0; PIECE];
     loop {
         let count = from.read(&mut buffer)?;
         if count == 0 {
@@ -89,24 +92,36 @@ pub fn open_pty(board: &Sender<Request>) -> io::Result<PathBuf> {
     let name = ptsname(&master, Vec::new())?;
     let path = PathBuf::from(String::from_utf8_lossy(name.as_bytes()).into_owned());
     make_raw(&path)?;
+    // A client that does not read must hold up nobody, least of all the client after it.
+    ioctl_fionbio(&master, true)?;
     let (listener, heard) = sync_channel(LAG);
     listen(board, SerialEnd::Pty, Some(listener))?;
-    let reader = File::from(master);
-    let writer = reader.try_clone()?;
-    thread::spawn(move || write_pty(writer, &heard));
+    let reader = Master(File::from(master));
+    let writer = reader.0.try_clone()?;
+    thread::spawn(move || write_pty(&writer, &heard));
     let board = board.clone();
-    thread::spawn(move || {
+    // Ends with the bench.
+    thread::spawn(move || give_all(reader, SerialEnd::Pty, &board, || false));
+    Ok(path)
+}
+
+/// The bench's end of the pseudo-terminal: reading from it never ends, whoever comes and goes at the other end.
+struct Master(File);
+
+impl Read for Master {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         loop {
-            // While nobody has the terminal open, a read fails at once.
-            match give_all(&reader, SerialEnd::Pty, &board, || false) {
-                Err(error) if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => {
-                    thread::sleep(LOOK);
+            match self.0.read(into) {
+                Ok(count) if count > 0 => return Ok(count),
+                // While nobody has the terminal open, a read fails at once.
+                Err(error) if error.raw_os_error() == Some(Errno::IO.raw_os_error()) => thread::sleep(LOOK),
+                Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error),
+                _ => {
+                    wait_for(&self.0, PollFlags::IN);
                 }
-                _ => return,
             }
         }
-    });
-    Ok(path)
+    }
 }
 
 /// Bytes, not lines. Having been open once, the terminal also tells when nobody has it open.
@@ -117,10 +132,24 @@ fn make_raw(path: &Path) -> io::Result<()> {
     Ok(tcsetattr(&terminal, OptionalActions::Now, &settings)?)
 }
 
-fn write_pty(mut terminal: File, heard: &Receiver<Vec<u8>>) {
+fn write_pty(mut terminal: &File, heard: &Receiver<Vec<u8>>) {
     while let Ok(bytes) = heard.recv() {
-        if !gone(&terminal) && terminal.write_all(&bytes).is_err() {
-            return;
+        let mut left = bytes.as_slice();
+        // What nobody listens to is lost.
+        while !left.is_empty() && !gone(terminal) {
+            match terminal.write(left) {
+                Ok(count) => left = &left[count..],
+                Err(error) if error.kind() == ErrorKind::WouldBlock => wait_for(terminal, PollFlags::OUT),
+                // The client has just left.
+                Err(_) => break,
+            }
         }
     }
+}
+
+/// Until it is ready, or it is time to look whether anybody is still there.
+fn wait_for(terminal: &File, what: PollFlags) {
+    let timeout = Timespec { tv_sec: 0, tv_nsec: LOOK.subsec_nanos().into() };
+    // A wait that fails is as good as one that is over.
+    let _ = poll(&mut [PollFd::new(terminal, what)], Some(&timeout));
 }

@@ -1,12 +1,15 @@
 //! The serial ports: UART0 on TCP and on the pseudo-terminal, UART1 on TCP.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rp2350_model::Rp2350;
+use rustix::termios::{QueueSelector, tcflush};
 use virtual_bench::{Bench, Config};
 
-use crate::common::{CORE0, Debugger, bench, clock_from_crystal, connect, release};
+use crate::common::{CORE0, Debugger, PC, SRAM, bench, clock_from_crystal, connect, random, release};
 
 /// RP2350 datasheet: register offsets.
 const CLOCKS_CLK_PERI_CTRL: u32 = 0x4001_0048;
@@ -114,6 +117,18 @@ fn bytes_come_no_faster_than_the_chip_takes_them() {
     talk(&mut debugger, UART1, &mut uart1, &message, b"all of it");
 }
 
+/// A loop that sends back what its UART receives; its rate is 12 MHz / 16 × 64 / `divider`.
+fn echo(bench: &Bench, divider: u32) {
+    /// ldr r1,[r0,#0x18]; lsls r1,#27 (RXFE is the sign now); bmi back; ldr r1,[r0]; str r1,[r0]; b to the start
+    const PROGRAM: [u32; 3] = [0x06c9_6981, 0x6801_d4fc, 0xe7f9_6001];
+    let mut debugger = Debugger::attach(bench);
+    set_up(&mut debugger, UART0, divider);
+    debugger.write(CORE0, SRAM, &PROGRAM);
+    debugger.set_core_register(0, UART0.base);
+    debugger.set_core_register(PC, SRAM);
+    debugger.resume();
+}
+
 #[test]
 fn the_pseudo_terminal_is_uart0() {
     let config = Config { serial_pty: true, ..Config::default() };
@@ -141,4 +156,90 @@ fn a_client_that_leaves_while_time_stands_still_makes_room() {
         assert_eq!(received(&mut debugger, UART0), *byte);
     }
     talk(&mut debugger, UART0, &mut serial, b"?", b"!");
+}
+
+/// 115 200 baud, and the fastest that 12 MHz give.
+const RATES: [u32; 2] = [BAUD_115200, 64];
+
+fn with_pty() -> (Bench, PathBuf) {
+    let config = Config { serial_pty: true, ..Config::default() };
+    let bench = Bench::start(Rp2350::new(), &config).expect("four free ports and a pseudo-terminal");
+    let path = bench.pty.clone().expect("asked for");
+    (bench, path)
+}
+
+fn open(path: &Path) -> File {
+    OpenOptions::new().read(true).write(true).open(path).expect("a terminal")
+}
+
+/// More than a buffer on the way holds, with every byte in it.
+fn message(seed: u32) -> Vec<u8> {
+    let mut random = random(seed);
+    (0..3_000).map(|_| random() as u8).collect()
+}
+
+/// All of `message` at once, and all of it back.
+fn echoes(terminal: &mut (impl Read + Write), message: &[u8]) {
+    terminal.write_all(message).expect("the bench reads");
+    let mut heard = vec![0; message.len()];
+    terminal.read_exact(&mut heard).expect("the chip answers");
+    assert!(heard == message, "other bytes came back");
+}
+
+#[test]
+fn three_kilobytes_at_once_arrive_whole_and_no_faster_than_the_line() {
+    for divider in RATES {
+        let line = Duration::from_nanos(3_000 * 10 * 16 * 1_000 / 64 * u64::from(divider) / 12);
+        // Each has a board of its own, as all who listen hear the same.
+        for pty in [false, true] {
+            let (bench, path) = with_pty();
+            echo(&bench, divider);
+            for client in 1..=2 {
+                let since = Instant::now();
+                match pty {
+                    true => echoes(&mut open(&path), &message(client)),
+                    false => echoes(&mut connect(bench.serial), &message(client)),
+                }
+                assert!(since.elapsed() >= line, "{:?} for {line:?} on the line", since.elapsed());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_client_of_the_terminal_that_never_read_leaves_nothing_behind() {
+    let (bench, path) = with_pty();
+    echo(&bench, 64);
+    let mut deaf = open(&path);
+    // More than a pseudo-terminal holds, one way and the other.
+    for seed in 1..60 {
+        deaf.write_all(&message(seed)).expect("the bench reads");
+    }
+    drop(deaf);
+    // What was on the line is heard by nobody. A second is a second of the board's or more.
+    std::thread::sleep(Duration::from_secs(1));
+    let mut terminal = open(&path);
+    tcflush(&terminal, QueueSelector::IFlush).expect("a terminal");
+    echoes(&mut terminal, &message(99));
+}
+
+#[test]
+fn two_clients_at_once_hear_everything_and_disturb_nobody() {
+    let (bench, path) = with_pty();
+    echo(&bench, 64);
+    let (mut tcp, mut terminal) = (connect(bench.serial), open(&path));
+    echoes(&mut tcp, b"from one");
+    let mut heard = [0; 8];
+    terminal.read_exact(&mut heard).expect("it hears the same");
+    assert_eq!(&heard, b"from one");
+    // A second one at the same port waits, and is served once the first has left.
+    let mut second = connect(bench.serial);
+    second.write_all(b"second").expect("it is connected");
+    echoes(&mut terminal, b"meanwhile");
+    let mut heard = [0; 9];
+    tcp.read_exact(&mut heard).expect("it hears the same");
+    drop(tcp);
+    let mut heard = [0; 6];
+    second.read_exact(&mut heard).expect("it is served");
+    assert_eq!(&heard, b"second");
 }
