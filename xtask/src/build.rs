@@ -9,6 +9,7 @@ pub fn all() -> Result<(), Failure> {
     say("tools");
     // All of the default members at once: building them one by one would resolve other features and build twice.
     Step::cargo().args(["build", "--quiet"]).run()?;
+    // Asks guest-pack whose guests it is to run.
     say("firmware");
     firmware::build()?;
     say("guests");

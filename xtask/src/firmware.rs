@@ -9,6 +9,7 @@ use object::{Object, ObjectSection};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::keys;
 use crate::run::{Failure, Step, artefacts, root};
 
 const ELF: &str = "sandhill.elf";
@@ -31,22 +32,24 @@ const RIVALS: Bare = Bare { package: "sandhill-rivals", target: ARM, profile: "r
 const RIVAL_PROGRAMS: [&str; 5] = ["native-o2", "native-o3", "wasmi", "verify-salty", "verify-dalek"];
 
 pub fn build() -> Result<(), Failure> {
-    FIRMWARE.compile()?;
-    keep_firmware(&FIRMWARE.built(FIRMWARE.package), &artefacts().join("firmware")).map(drop)
+    let keys = keys::trusted()?;
+    FIRMWARE.build().env(keys::VARIABLE, &keys).run()?;
+    keep_firmware(&keys, &FIRMWARE.built(FIRMWARE.package), &artefacts().join("firmware")).map(drop)
 }
 
 /// Another build of the firmware, with `settings` of Cargo instead of those it is flashed with: its artefacts go to `folder`.
 /// Returns the bytes of flash that it takes.
 pub fn build_variant(target: &Path, settings: &[&str], folder: &Path) -> Result<u64, Failure> {
-    let step = FIRMWARE.build().env("CARGO_TARGET_DIR", target);
+    let keys = keys::trusted()?;
+    let step = FIRMWARE.build().env("CARGO_TARGET_DIR", target).env(keys::VARIABLE, &keys);
     settings.iter().fold(step, |step, setting| step.arg("--config").arg(setting)).run()?;
-    let sections = keep_firmware(&target.join(FIRMWARE.target).join("firmware").join(FIRMWARE.package), folder)?;
+    let sections = keep_firmware(&keys, &target.join(FIRMWARE.target).join("firmware").join(FIRMWARE.package), folder)?;
     let bytes = |name: &str| sections.get(name).and_then(Value::as_u64).unwrap_or(0);
     Ok([".vector_table", ".start_block", ".text", ".rodata", ".data"].map(bytes).iter().sum())
 }
 
-/// Copies the firmware at `built` beside a manifest; returns its sections.
-fn keep_firmware(built: &Path, folder: &Path) -> Result<Value, Failure> {
+/// Copies the firmware at `built` beside a manifest, which names whose guests it runs; returns its sections.
+fn keep_firmware(keys: &str, built: &Path, folder: &Path) -> Result<Value, Failure> {
     fs::create_dir_all(folder).map_err(|source| Failure::File { path: folder.into(), source })?;
     let elf = read(built)?;
     write(&folder.join(ELF), &elf)?;
@@ -56,6 +59,7 @@ fn keep_firmware(built: &Path, folder: &Path) -> Result<Value, Failure> {
         "tools": { "rustc": first_line(Command::new("rustc").arg("--version")) },
         "artefacts": { ELF: { "bytes": elf.len(), "sha256": format!("{:x}", Sha256::digest(&elf)) } },
         "sections": sections,
+        "guest_keys": keys.split(',').map(str::trim).collect::<Vec<_>>(),
     });
     write(&folder.join("manifest.json"), format!("{manifest:#}\n").as_bytes())?;
     Ok(sections)
@@ -75,8 +79,11 @@ pub fn build_rivals() -> Result<(), Failure> {
 
 /// Clippy, which the workspace's own run cannot do: these compile for the chip only.
 pub fn lint() -> Result<(), Failure> {
+    // With the keys of the build, or else it would be done again after every lint. Before the first build there are none.
+    let keys = keys::trusted().unwrap_or_default();
     [FIRMWARE, HAZARD3, RIVALS].into_iter().try_for_each(|bare| {
-        bare.cargo(Step::new("cargo-clippy").args(["clippy", "--locked"])).args(["--", "-D", "warnings"]).run()
+        let clippy = bare.cargo(Step::new("cargo-clippy").args(["clippy", "--locked"])).env(keys::VARIABLE, &keys);
+        clippy.args(["--", "-D", "warnings"]).run()
     })
 }
 

@@ -6,6 +6,7 @@
 mod build;
 mod firmware;
 mod footprint;
+mod keys;
 mod run;
 mod test;
 

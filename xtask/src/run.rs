@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
 /// Why a verb ended early.
 #[derive(Debug, thiserror::Error)]
@@ -67,8 +67,22 @@ impl Step {
     }
 
     pub fn run(mut self) -> Result<(), Failure> {
+        let status = self.0.status();
+        self.check(status)
+    }
+
+    /// Runs it for what it prints on stdout; what it prints on stderr goes to the user.
+    pub fn output(mut self) -> Result<String, Failure> {
+        let output = self.0.stderr(Stdio::inherit()).output();
+        let stdout =
+            output.as_ref().map_or_else(|_| String::new(), |o| String::from_utf8_lossy(&o.stdout).into_owned());
+        self.check(output.map(|output| output.status))?;
+        Ok(stdout)
+    }
+
+    fn check(&self, status: std::io::Result<ExitStatus>) -> Result<(), Failure> {
         let command = self.describe();
-        let status = self.0.status().map_err(|source| Failure::Start { command: command.clone(), source })?;
+        let status = status.map_err(|source| Failure::Start { command: command.clone(), source })?;
         if status.success() {
             return Ok(());
         }

@@ -3,6 +3,7 @@
 //! The component that is written is always the encoding of the program module that is compiled for the device, so both
 //! are one program.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 
 use wasm_encoder::reencode::{self, Reencode, ReencodeComponent};
@@ -20,6 +21,8 @@ pub struct Component {
     pub component: Vec<u8>,
     /// Linear memory.
     pub memory_bytes: u64,
+    /// Those that it imports functions of, without the package: `gpio`.
+    pub interfaces: BTreeSet<String>,
 }
 
 /// Makes a component for `world` of a core module or of a component, in the binary or the text format.
@@ -37,7 +40,8 @@ pub fn componentise(input: &[u8], world: &World, policy: &Policy) -> Result<Comp
         Program::new(&binary, world, policy)?
     };
     let component = encode(&program.module, world)?;
-    Ok(Component { core: program.module, component, memory_bytes: program.memory_bytes })
+    let Program { module: core, memory_bytes, interfaces } = program;
+    Ok(Component { core, component, memory_bytes, interfaces })
 }
 
 fn not_wasm(error: &dyn std::fmt::Display) -> Error {

@@ -4,9 +4,12 @@
 //! refuses one whose settings differ from the host's, so a drift is an error message and never a wrong program.
 
 use object::build::elf::Builder;
+use object::read::elf::ElfFile64;
+use object::{Endianness, Object, ObjectSection};
+use sha2::{Digest, Sha256};
 use wasmtime::{Config, Engine, OptLevel, WasmBacktraceDetails, WasmFeatures};
 
-use crate::{Error, Result};
+use crate::{Error, Result, hex, manifest};
 
 /// The engine the device's interpreter stands for: 32-bit Pulley.
 const TARGET: &str = "pulley32";
@@ -83,18 +86,39 @@ fn align_code(elf: &mut Builder<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The image as another major version of Wasmtime would have marked it. For tests: a host must refuse it before it
-/// looks at anything else.
+/// What a host compares with its own before it looks at anything else: Wasmtime's version, the target, and the start of
+/// the SHA-256 of the section that has version and settings in it.
+///
+/// # Errors
+/// [`Error::Cwasm`]: this is no `.cwasm`.
+pub fn text(cwasm: &[u8]) -> Result<String> {
+    text_of(manifest::WASMTIME, cwasm)
+}
+
+/// The same, of another version.
+///
+/// # Errors
+/// [`Error::Cwasm`]: this is no `.cwasm`.
+pub fn text_of(version: &str, cwasm: &[u8]) -> Result<String> {
+    let unknown = |error: object::Error| Error::Cwasm { reason: error.to_string() };
+    let elf = ElfFile64::<Endianness>::parse(cwasm).map_err(unknown)?;
+    let engine = elf.section_by_name_bytes(ENGINE_SECTION).ok_or_else(no_engine)?;
+    let hash = Sha256::digest(engine.data().map_err(unknown)?);
+    Ok(format!("wasmtime {version} {TARGET} {}", hex(&hash[..4])))
+}
+
+fn no_engine() -> Error {
+    Error::Cwasm { reason: "no engine section".into() }
+}
+
+/// The `.cwasm` as another major version of Wasmtime would have marked it. For tests: Wasmtime itself must refuse it.
 ///
 /// # Errors
 /// [`Error::Cwasm`]: this is not an image of the Wasmtime that guest-pack is built with.
 pub fn with_foreign_version(cwasm: &[u8]) -> Result<Vec<u8>> {
     rewrite(cwasm, |elf| {
-        let engine = elf
-            .sections
-            .iter_mut()
-            .find(|section| section.name.as_slice() == ENGINE_SECTION)
-            .ok_or_else(|| Error::Cwasm { reason: "no engine section".into() })?;
+        let engine =
+            elf.sections.iter_mut().find(|section| section.name.as_slice() == ENGINE_SECTION).ok_or_else(no_engine)?;
         let object::build::elf::SectionData::Data(data) = &mut engine.data else {
             return Err(Error::Cwasm { reason: "an engine section without data".into() });
         };

@@ -75,6 +75,31 @@ pub enum Error {
     #[error("its policy is inconsistent: {reason}")]
     BadPolicy { reason: String },
 
+    #[error(
+        "{text} is no version: write three numbers as in 1.2.3, or four as in 1.2.3+4 (at most 255.255.65535+4294967295)"
+    )]
+    BadVersion { text: String },
+
+    #[error("{}: {reason}", path.display())]
+    BadKey { path: PathBuf, reason: &'static str },
+
+    #[error("{} is there already, and a key is never overwritten: name another file", path.display())]
+    KeyExists { path: PathBuf },
+
+    #[error(
+        "no folder for the development key: set HOME or XDG_CONFIG_HOME, or name a key with --key or SANDHILL_GUEST_KEY"
+    )]
+    NoKeyFolder,
+
+    #[error("the system gives no randomness for a new key ({reason}): make one elsewhere and name it with --key")]
+    NoRandomness { reason: String },
+
+    #[error("this is no guest image: {reason}. Pack a guest with `guest-pack image`")]
+    NotAnImage { reason: &'static str },
+
+    #[error("{reason}")]
+    Unsound { reason: String },
+
     #[error("Wasmtime does not compile it: {reason}")]
     Compile { reason: String },
 

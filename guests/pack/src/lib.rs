@@ -2,8 +2,7 @@
 //!
 //! The one place that knows the compile settings. It promises that the same input gives the same bytes, in any folder,
 //! that what it writes imports nothing but its world and starts within the memory of its policy, and that the component
-//! and the flash image are the same program. Building sources it leaves
-//! to each language's own tools; signatures come with signed updates.
+//! and the flash image are the same program. Building sources it leaves to each language's own tools.
 
 mod component;
 mod edges;
@@ -11,11 +10,15 @@ mod engine;
 mod error;
 pub mod fixtures;
 mod image;
+mod key;
+mod large;
 mod manifest;
 mod memory;
 mod policy;
 mod program;
+mod read;
 pub mod source;
+mod spoilt;
 mod world;
 
 use std::collections::BTreeMap;
@@ -23,8 +26,12 @@ use std::fs;
 use std::path::Path;
 
 pub use error::{Error, Result};
+use image::Label;
+pub use image::{Release, Version};
+pub use key::{Key, PublicKey, path as key_path, to_sign_with};
 use manifest::{Artefact, Manifest};
 pub use policy::{Policy, PolicyFile};
+pub use read::Image;
 use world::World;
 
 /// A name goes into the image and on the host's console.
@@ -49,6 +56,9 @@ pub struct Package {
     guest: Guest,
     world: String,
     memory_bytes: u64,
+    label: Label,
+    /// Whose signature the image has.
+    public_key: Option<PublicKey>,
     core: Vec<u8>,
     component: Vec<u8>,
     cwasm: Vec<u8>,
@@ -56,12 +66,12 @@ pub struct Package {
 }
 
 impl Package {
-    /// Takes a core module or a component, binary or text, through all stages.
+    /// Takes a core module or a component, binary or text, through all stages, and signs the image with `key`.
     ///
     /// # Errors
     /// [`Error::BadName`], [`Error::UnknownWorld`], [`Error::BadPolicy`], and those of [`Error`] that say what about the
     /// input a guest may not be.
-    pub fn new(guest: Guest, input: &[u8]) -> Result<Self> {
+    pub fn new(guest: Guest, release: Release, key: &Key, input: &[u8]) -> Result<Self> {
         let name = &guest.name;
         let inside = |c: char| c.is_ascii_alphanumeric() || ['-', '_', '.'].contains(&c);
         // Neither `..` nor a hidden folder.
@@ -73,17 +83,33 @@ impl Package {
         let limits = guest.policy.clone().unwrap_or_default();
         let made = component::componentise(input, &world, &limits)?;
         let cwasm = engine::precompile(&made.core)?;
-        let policy = guest.policy.as_ref().map(Policy::to_tlv).transpose()?;
-        let image = image::wrap(&cwasm, name, policy.as_deref());
-        Ok(Self {
+        let needs: Vec<_> = [world.name.clone()].into_iter().chain(made.interfaces).collect();
+        let label = Label {
+            release,
+            policy: guest.policy.as_ref().map(Policy::to_tlv).transpose()?,
+            name: name.clone(),
+            engine: engine::text(&cwasm)?,
+            needs: needs.join(" "),
+        };
+        let mut package = Self {
             guest,
             world: world.name,
             memory_bytes: made.memory_bytes,
+            label,
+            public_key: None,
             core: made.core,
             component: made.component,
             cwasm,
-            image,
-        })
+            image: Vec::new(),
+        };
+        package.sign(key);
+        Ok(package)
+    }
+
+    /// Makes the image of what the package holds.
+    fn sign(&mut self, key: &Key) {
+        self.image = image::sign(self.label.onto(&self.cwasm), key);
+        self.public_key = Some(key.public());
     }
 
     /// Writes the stages and their manifest to `folder/<name>/`.
@@ -108,6 +134,9 @@ impl Package {
             program: self.guest.program.clone(),
             language: self.guest.language.clone(),
             world: self.world.clone(),
+            version: self.label.release.version.to_string(),
+            security_counter: self.label.release.security_counter,
+            public_key: self.public_key.as_ref().map(PublicKey::to_hex),
             tools,
             memory_bytes: self.memory_bytes,
             policy: self.guest.policy.clone(),
@@ -134,7 +163,11 @@ impl Package {
     }
 }
 
-fn write(path: &Path, content: &[u8]) -> Result<()> {
+/// Writes a file whole.
+///
+/// # Errors
+/// [`Error::Write`].
+pub fn write(path: &Path, content: &[u8]) -> Result<()> {
     fs::write(path, content).map_err(|source| Error::Write { path: path.to_owned(), source })
 }
 
@@ -144,4 +177,8 @@ fn write(path: &Path, content: &[u8]) -> Result<()> {
 /// [`Error::Read`].
 pub fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,13 +1,13 @@
 //! The command line of guest-pack. Results go to stdout, one line a guest; progress and errors to stderr. Exit code 0:
-//! all was built; 1: something was not.
+//! all was built, or the image is sound; 1: something was not.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use guest_pack::fixtures::{self, Fixture};
-use guest_pack::{Error, Guest, Package, PolicyFile, Result, read, source};
+use guest_pack::{Error, Guest, Image, Key, Package, PolicyFile, PublicKey, Release, Result, Version, read, source};
 
 /// Makes flash images of WebAssembly guests.
 #[derive(Parser)]
@@ -32,6 +32,8 @@ enum Verb {
         /// The repository; default: the one around the current folder
         #[arg(long)]
         root: Option<PathBuf>,
+        #[command(flatten)]
+        key: SigningKey,
     },
     /// Pack a core module or a component of your own into OUT/NAME/
     Image {
@@ -46,16 +48,92 @@ enum Verb {
         /// A world of embedded:platform; default: the policy's, or else the one called NAME
         #[arg(long)]
         world: Option<String>,
+        /// X.Y.Z or X.Y.Z+BUILD; for people, who read it in lists of images
+        #[arg(long, default_value_t)]
+        version: Version,
+        /// A host that has confirmed an image takes none with a lower one in its place
+        #[arg(long, default_value_t)]
+        security_counter: u32,
         #[arg(long)]
         out: PathBuf,
+        #[command(flatten)]
+        key: SigningKey,
+    },
+    /// Sign an image again, with another key, version or security counter; what is not named stays as it is
+    Sign {
+        /// guest.img, or what imgtool made
+        image: PathBuf,
+        /// X.Y.Z or X.Y.Z+BUILD
+        #[arg(long)]
+        version: Option<Version>,
+        #[arg(long)]
+        security_counter: Option<u32>,
+        /// Where to write the signed image
+        #[arg(short, long)]
+        out: PathBuf,
+        #[command(flatten)]
+        key: SigningKey,
+    },
+    /// Print what an image is and whether it is sound: whole, signed with the key, its parts in agreement
+    Verify {
+        image: PathBuf,
+        /// PEM of a public or a private key, one or more; default: the key to sign with
+        #[arg(long = "key")]
+        keys: Vec<PathBuf>,
+    },
+    /// Make and show keys
+    #[command(subcommand)]
+    Key(KeyVerb),
+}
+
+#[derive(Args)]
+struct SigningKey {
+    /// PEM of the Ed25519 key to sign with; default: $SANDHILL_GUEST_KEY, or else the development key, which is made when
+    /// it is needed first
+    #[arg(long)]
+    key: Option<PathBuf>,
+}
+
+impl SigningKey {
+    fn read(&self) -> Result<Key> {
+        guest_pack::to_sign_with(self.key.as_deref())
+    }
+}
+
+#[derive(Subcommand)]
+enum KeyVerb {
+    /// Make a new private key in FILE, which must not be there yet
+    Generate { file: PathBuf },
+    /// Print where a key is, its public key as the firmware's build takes it, and its hash as images name it
+    Show {
+        /// PEM of a public or a private key; default: the key to sign with
+        file: Option<PathBuf>,
+    },
+    /// Print the public key in PEM
+    Public {
+        /// PEM of a public or a private key; default: the key to sign with
+        file: Option<PathBuf>,
+        /// As 64 hexadecimal digits, for SANDHILL_GUEST_KEYS
+        #[arg(long)]
+        hex: bool,
     },
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().verb {
-        Verb::Build { fixtures: true, out, root, .. } => pack_fixtures(out, root),
-        Verb::Build { names, out, root, .. } => build(&names, out, root),
-        Verb::Image { file, name, policy, world, out } => image(&file, name, policy, world, &out),
+        Verb::Build { fixtures: true, out, root, key, .. } => pack_fixtures(out, root, &key),
+        Verb::Build { names, out, root, key, .. } => build(&names, out, root, &key),
+        Verb::Image { file, name, policy, world, version, security_counter, out, key } => {
+            image(&file, name, policy, world, Release { version, security_counter }, &out, &key)
+        }
+        Verb::Sign { image, version, security_counter, out, key } => {
+            sign(&image, version, security_counter, &out, &key)
+        }
+        Verb::Verify { image, keys } => verify(&image, &keys),
+        Verb::Key(KeyVerb::Generate { file }) => Key::generate(&file).map(|key| show(&file, &key.public())),
+        Verb::Key(KeyVerb::Show { file }) => public(file).map(|(file, key)| show(&file, &key)),
+        Verb::Key(KeyVerb::Public { file, hex: true }) => public(file).map(|(_, key)| println!("{}", key.to_hex())),
+        Verb::Key(KeyVerb::Public { file, hex: false }) => public(file).map(|(_, key)| print!("{}", key.to_pem())),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -66,20 +144,29 @@ fn main() -> ExitCode {
     }
 }
 
-fn build(names: &[String], out: Option<PathBuf>, root: Option<PathBuf>) -> Result<()> {
+fn build(names: &[String], out: Option<PathBuf>, root: Option<PathBuf>, key: &SigningKey) -> Result<()> {
     let root = repository(root)?;
+    let key = key.read()?;
     let out = out.unwrap_or_else(|| root.join("target/artefacts/guests"));
     for source in source::select(&root, names)? {
         eprintln!("guest-pack: building {}", source.name);
         let (guest, module) = source.build(&root)?;
-        let package = Package::new(guest, &module).map_err(|error| error.of(&source.name))?;
+        let package = Package::new(guest, Release::default(), &key, &module).map_err(|error| error.of(&source.name))?;
         package.write(&out)?;
         println!("{}", package.summary());
     }
     Ok(())
 }
 
-fn image(file: &Path, name: String, policy: Option<PathBuf>, world: Option<String>, out: &Path) -> Result<()> {
+fn image(
+    file: &Path,
+    name: String,
+    policy: Option<PathBuf>,
+    world: Option<String>,
+    release: Release,
+    out: &Path,
+    key: &SigningKey,
+) -> Result<()> {
     let policy = policy.as_deref().map(PolicyFile::read).transpose()?;
     let (policys_world, policy) = policy.map_or((None, None), |file| (file.world, Some(file.policy)));
     let guest = Guest {
@@ -90,16 +177,59 @@ fn image(file: &Path, name: String, policy: Option<PathBuf>, world: Option<Strin
         tools: BTreeMap::new(),
         policy,
     };
-    let package = Package::new(guest, &read(file)?).map_err(|error| error.of(&file.display().to_string()))?;
+    let package = Package::new(guest, release, &key.read()?, &read(file)?).map_err(|error| of(error, file))?;
     package.write(out)?;
     println!("{}", package.summary());
     Ok(())
 }
 
-fn pack_fixtures(out: Option<PathBuf>, root: Option<PathBuf>) -> Result<()> {
+fn sign(file: &Path, version: Option<Version>, counter: Option<u32>, out: &Path, key: &SigningKey) -> Result<()> {
+    let key = key.read()?;
+    let bytes = read(file)?;
+    let signed = Image::parse(&bytes).and_then(|image| image.sign(&key, version, counter));
+    let signed = signed.map_err(|error| of(error, file))?;
+    guest_pack::write(out, &signed)?;
+    print!("{}", Image::parse(&signed)?.describe());
+    Ok(())
+}
+
+fn verify(file: &Path, keys: &[PathBuf]) -> Result<()> {
+    let bytes = read(file)?;
+    let image = Image::parse(&bytes).map_err(|error| of(error, file))?;
+    print!("{}", image.describe());
+    let keys: Vec<PublicKey> = match keys {
+        [] => vec![PublicKey::read(&guest_pack::key_path(None)?)?],
+        keys => keys.iter().map(|key| PublicKey::read(key)).collect::<Result<_>>()?,
+    };
+    image.check(&keys).map_err(|reason| of(Error::Unsound { reason }, file))?;
+    println!("sound");
+    Ok(())
+}
+
+fn of(error: Error, file: &Path) -> Error {
+    error.of(&file.display().to_string())
+}
+
+/// A public key and where it was read.
+fn public(file: Option<PathBuf>) -> Result<(PathBuf, PublicKey)> {
+    if let Some(file) = file {
+        let key = PublicKey::read(&file)?;
+        return Ok((file, key));
+    }
+    let key = guest_pack::to_sign_with(None)?;
+    Ok((guest_pack::key_path(None)?, key.public()))
+}
+
+fn show(file: &Path, key: &PublicKey) {
+    println!("file        {}", file.display());
+    println!("public key  {}", key.to_hex());
+    println!("key hash    {}", key.hash_hex());
+}
+
+fn pack_fixtures(out: Option<PathBuf>, root: Option<PathBuf>, key: &SigningKey) -> Result<()> {
     let root = repository(root)?;
     let out = out.unwrap_or_else(|| root.join("target/artefacts/fixtures"));
-    for fixture in fixtures::build(&root)? {
+    for fixture in fixtures::build(&root, &key.read()?)? {
         match fixture {
             Fixture::Built(package) => {
                 package.write(&out)?;

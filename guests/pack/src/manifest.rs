@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::Policy;
+use crate::{Policy, hex};
 
 /// Versions of the crates that decide the bytes; a test compares them with `Cargo.lock`.
 pub const WASMTIME: &str = "48.0.8";
@@ -18,6 +18,12 @@ pub struct Manifest {
     /// `rust`, `c`, `zig`; `wat` or `wasm` where only a module was given.
     pub language: String,
     pub world: String,
+    /// The release's, `0.2.0+0`, and its counter.
+    pub version: String,
+    pub security_counter: u32,
+    /// Whose signature the image has, as `SANDHILL_GUEST_KEYS` names it; none in an image that is not signed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
     /// Tool → version.
     pub tools: BTreeMap<String, String>,
     /// Linear memory.
@@ -37,8 +43,7 @@ pub struct Artefact {
 
 impl Artefact {
     pub fn of(content: &[u8]) -> Self {
-        let sha256 = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { bytes: content.len(), sha256 }
+        Self { bytes: content.len(), sha256: hex(&Sha256::digest(content)) }
     }
 }
 

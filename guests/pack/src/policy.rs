@@ -193,6 +193,38 @@ impl Policy {
     }
 }
 
+/// The value of TLV 0x00A0 in words: masks as lists, and of the rest what is not 0. None if it is not of this version.
+pub fn describe(tlv: &[u8]) -> Option<String> {
+    const MASKS: [&str; 7] = ["outputs", "safe-high", "inputs", "pull-up", "pull-down", "pwm", "uarts"];
+    const NUMBERS: [&str; 10] = [
+        "uart-baud",
+        "pwm-min-period-us",
+        "memory-bytes",
+        "table-elements",
+        "run-us",
+        "wait-ms",
+        "calls-per-second",
+        "cpu-permille",
+        "progress-ms",
+        "failures",
+    ];
+    let (head, rest) = tlv.split_first_chunk::<4>()?;
+    let (version, length) = (u16::from_le_bytes([head[0], head[1]]), u16::from_le_bytes([head[2], head[3]]));
+    if version != VERSION || length < LENGTH || tlv.len() < usize::from(LENGTH) {
+        return None;
+    }
+    let words: Vec<u32> = rest.as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word)).collect();
+    let (masks, numbers) = words.split_at_checked(MASKS.len())?;
+    let mut parts = Vec::new();
+    for (name, mask) in MASKS.into_iter().zip(masks).filter(|(_, mask)| **mask != 0) {
+        let pins: Vec<String> = (0..u32::BITS).filter(|pin| mask >> pin & 1 == 1).map(|pin| pin.to_string()).collect();
+        parts.push(format!("{name} {}", pins.join(" ")));
+    }
+    let numbers = NUMBERS.into_iter().zip(numbers).filter(|(_, number)| **number != 0);
+    parts.extend(numbers.map(|(name, number)| format!("{name} {number}")));
+    Some(parts.join(", "))
+}
+
 /// Of the pins those that `wanted` picks.
 fn mask<T>(pins: &BTreeMap<String, T>, wanted: impl Fn(&T) -> bool) -> std::result::Result<u32, String> {
     let mut mask = 0;
@@ -245,6 +277,21 @@ mod tests {
         assert_eq!(words[1..4], [1 << 25 | 1 << 17, 1 << 17 | 1 << 16, 1 << 15 | 1 << 14 | 1 << 13]);
         assert_eq!(words[4..9], [1 << 15, 1 << 14, 1 << 16, 1 << 1, 9600]);
         assert_eq!(words[9..], [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    }
+
+    #[test]
+    fn a_policy_is_told_in_words() {
+        let file = PolicyFile::parse(b"outputs = { 25 = \"high\", 2 = \"low\" }\nuarts = [0]").unwrap();
+        let tlv = file.policy.to_tlv().unwrap();
+        let told = describe(&tlv).unwrap();
+        assert!(
+            told.starts_with("outputs 2 25, safe-high 25, uarts 0, uart-baud 115200, pwm-min-period-us 1000, "),
+            "{told}"
+        );
+        assert!(told.ends_with(", cpu-permille 1000, failures 3"), "{told}");
+        assert_eq!(describe(&[&tlv[..], b"more"].concat()).unwrap(), told, "bytes of a newer one are ignored");
+        assert_eq!([describe(&tlv[..71]), describe(&[2]), describe(&[])], [None, None, None]);
+        assert_eq!(describe(&[&[2], &tlv[1..]].concat()), None, "another version");
     }
 
     #[test]

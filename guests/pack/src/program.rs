@@ -4,13 +4,14 @@
 //! else, each with the signature that the canonical ABI gives it; it exports those of its world and its memory; it has
 //! one memory at most, within the budget; nothing of it runs before `run`; it carries no custom section.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 
 use wasm_encoder::reencode::{self, Reencode};
 use wasmparser::{ExternalKind, FuncType, Parser, Payload, Validator, WasmFeatures};
 
 use crate::memory::{self, Memory};
-use crate::world::{Shown, Signature, World};
+use crate::world::{self, Shown, Signature, World};
 use crate::{Error, Policy, Result};
 
 /// Called for the guest's initialisation, before anything else, if a module exports it.
@@ -22,6 +23,8 @@ pub struct Program {
     pub module: Vec<u8>,
     /// Linear memory.
     pub memory_bytes: u64,
+    /// Those that it imports functions of, without the package: `gpio`.
+    pub interfaces: BTreeSet<String>,
 }
 
 impl Program {
@@ -31,7 +34,7 @@ impl Program {
     /// [`Error::ForeignImport`], [`Error::NotTheWorld`], [`Error::CannotLower`], [`Error::MemoryOverBudget`],
     /// [`Error::TableOverBudget`]: what about the module is not as this file promises.
     pub fn new(module: &[u8], world: &World, policy: &Policy) -> Result<Self> {
-        check(module, world)?;
+        let interfaces = check(module, world)?;
         memory::check_tables(module, policy.table_elements)?;
         let memory = Memory::read(module)?;
         let fitted = memory.fit();
@@ -41,18 +44,19 @@ impl Program {
         rewrite
             .parse_core_module(&mut rewritten, Parser::new(0), module)
             .map_err(|error| Error::NotWasm { reason: error.to_string() })?;
-        Ok(Self { module: rewritten.finish(), memory_bytes })
+        Ok(Self { module: rewritten.finish(), memory_bytes, interfaces })
     }
 }
 
-/// Everything but memory.
-fn check(module: &[u8], world: &World) -> Result<()> {
+/// Everything but memory. Returns the interfaces that it imports functions of.
+fn check(module: &[u8], world: &World) -> Result<BTreeSet<String>> {
     let not_wasm = |error: wasmparser::BinaryReaderError| Error::NotWasm { reason: error.to_string() };
     let not_the_world = |reason: String| Error::NotTheWorld { world: world.name.clone(), reason };
     let types = Validator::new_with_features(WasmFeatures::all()).validate_all(module).map_err(not_wasm)?;
     let types = types.as_ref();
     let function = |index: u32| -> &FuncType { types[types.core_function_at(index)].unwrap_func() };
 
+    let mut interfaces = BTreeSet::new();
     let mut imported_functions = 0;
     let mut needs_memory = None;
     let mut exports = Vec::new();
@@ -71,6 +75,7 @@ fn check(module: &[u8], world: &World) -> Result<()> {
                     expect(signature, function(imported_functions), &format!("it imports {shown}"))
                         .map_err(not_the_world)?;
                     imported_functions += 1;
+                    interfaces.insert(world::short(import.module).to_owned());
                     if signature.uses_memory {
                         needs_memory = Some(shown);
                     }
@@ -109,7 +114,7 @@ fn check(module: &[u8], world: &World) -> Result<()> {
             "it imports {import}, which uses the guest's memory, but exports no memory"
         )));
     }
-    Ok(())
+    Ok(interfaces)
 }
 
 fn runs_before(what: &str) -> Error {

@@ -77,6 +77,12 @@ fn write_function(
     f.write_str(")")
 }
 
+/// An interface's name without package and version: `gpio` of `embedded:platform/gpio@0.2.0`.
+pub fn short(interface: &str) -> &str {
+    let name = interface.rsplit_once('/').map_or(interface, |(_, name)| name);
+    name.split_once('@').map_or(name, |(name, _)| name)
+}
+
 impl World {
     /// The world of that name, `blinky` or `blinky@0.1.0`.
     ///
@@ -272,6 +278,15 @@ mod tests {
             }
         }
         assert_eq!(World::find("blinky").unwrap().name, "embedded:platform/blinky@0.2.0");
+    }
+
+    /// TLV 0x00A3 has room for it.
+    #[test]
+    fn a_guest_can_need_everything() {
+        let world = World::find("board").unwrap();
+        let all: Vec<_> = world.imports.keys().map(|interface| short(interface)).collect();
+        assert!(all.contains(&"gpio"), "{all:?}");
+        assert!(format!("{} {}", world.name, all.join(" ")).len() <= 127);
     }
 
     /// The border as docs/interfaces.md describes it.

@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use support::{guest_pack, refuses, root, succeeds};
+use support::{development_key, guest_pack, refuses, root, succeeds};
 use tempfile::TempDir;
 
 const STAGES: [&str; 4] = ["core.wasm", "component.wasm", "guest.cwasm", "guest.img"];
@@ -140,7 +140,44 @@ fn fixtures_are_what_they_claim() {
     assert!(!out.path().join("foreign-import").exists());
 
     let file = |fixture: &str, file: &str| fs::read(out.path().join(fixture).join(file)).unwrap();
+    let told = |fixture: &str| {
+        let image = out.path().join(fixture).join("guest.img");
+        let output = guest_pack().arg("verify").arg(image).arg("--key").arg(development_key()).output().unwrap();
+        assert_eq!(output.status.success(), output.stdout.ends_with(b"sound\n"), "{fixture}");
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    };
+    for (fixture, reason) in [
+        ("bad-policy", "policy is not of version 1"),
+        ("bad-signature", "signature is not that key's"),
+        ("corrupt", "SHA-256 differs"),
+        ("counter-0", "counter     0\n"),
+        ("counter-1", "counter     1\n"),
+        ("foreign-cwasm", "payload is for another engine"),
+        ("foreign-engine", "engine      wasmtime 47.0.0 pulley32 "),
+        ("foreign-key", "signed with another key"),
+        ("foreign-world", "needs       embedded:platform/board@9.9.0 gpio timing\n"),
+        ("large", "name        large\n"),
+        ("no-policy", "policy      none"),
+        ("oversized", "payload is beyond the file's end"),
+        ("truncated", "payload is beyond the file's end"),
+        ("unsigned", "it is not signed"),
+    ] {
+        let told = told(fixture);
+        assert!(told.contains(reason), "{fixture}: {told}");
+        let sound =
+            ["counter-0", "counter-1", "foreign-engine", "foreign-world", "large", "no-policy"].contains(&fixture);
+        assert_eq!(told.ends_with("sound\n"), sound, "{fixture}: {told}");
+    }
+    for runs in ["counter-0", "counter-1", "large"] {
+        assert!(told(runs).contains("policy      outputs 25, "), "{runs} may blink");
+    }
+    let large = file("large", "guest.img");
+    assert!((100_000..104_858).contains(&large.len()), "{}", large.len());
+    let blank = |page: &&[u8]| page.iter().all(|byte| *byte == page[0]);
+    assert_eq!(large.chunks(256).skip(1).filter(blank).count(), 0, "every page of it is worth writing");
+
     let (sound, foreign) = (file("blinky-400ms", "guest.cwasm"), file("foreign-engine", "guest.cwasm"));
+    assert_eq!(file("foreign-cwasm", "guest.cwasm"), foreign);
     let engine = |cwasm: &[u8]| {
         use object::{Object, ObjectSection};
         let elf = object::read::elf::ElfFile64::<object::Endianness>::parse(cwasm).unwrap();
@@ -151,7 +188,7 @@ fn fixtures_are_what_they_claim() {
     assert_eq!(sound.iter().zip(&foreign).filter(|(a, b)| a != b).count(), 1, "one digit is all that differs");
     assert_eq!(file("foreign-engine", "guest.img")[256..][..foreign.len()], foreign, "and its image is whole");
 
-    // All four are the same guest. Its name is in its image, so payloads are compared.
+    // All are the same guest. Its name is in its image, so payloads are compared.
     let payload = |fixture: &str| file(fixture, "guest.img")[256..][..sound.len()].to_vec();
     let bits: u32 = sound.iter().zip(payload("corrupt")).map(|(a, b)| (a ^ b).count_ones()).sum();
     assert_eq!(bits, 1, "one bit is all that differs");
@@ -160,7 +197,8 @@ fn fixtures_are_what_they_claim() {
     let version = |fixture: &str| {
         let image = file(fixture, "guest.img");
         let area = 256 + sound.len().next_multiple_of(4);
-        (image[area + 4..area + 8] == [0xa0, 0, 72, 0]).then(|| image[area + 8])
+        // Behind the security counter.
+        (image[area + 12..area + 16] == [0xa0, 0, 72, 0]).then(|| image[area + 16])
     };
     assert_eq!([version("blinky-400ms"), version("bad-policy"), version("no-policy")], [Some(1), Some(2), None]);
     let manifest: serde_json::Value = serde_json::from_slice(&file("blinky-0.1", "manifest.json")).unwrap();

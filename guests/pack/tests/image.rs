@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
-use support::{guest_pack, refuses, root, succeeds};
+use support::{development_key, guest_pack, refuses, root, succeeds};
 use tempfile::TempDir;
 
 fn fixture(name: &str) -> PathBuf {
@@ -94,7 +94,6 @@ fn the_image_is_mcuboots() {
     assert_eq!(u32_at(4), 0, "load address");
     assert_eq!(u16_at(8), 256, "header size");
     let protected = usize::from(u16_at(10));
-    assert_eq!(protected, 4 + 4 + 72 + 4 + 5, "protected TLVs: info, policy, name");
     let padded = payload.len().next_multiple_of(4);
     assert_eq!(u32_at(12), u32::try_from(padded).unwrap());
     assert_eq!(u32_at(16), 0, "flags");
@@ -104,16 +103,49 @@ fn the_image_is_mcuboots() {
     assert!(image[256 + payload.len()..256 + padded].iter().all(|&byte| byte == 0), "padding");
 
     let area = 256 + padded;
-    assert_eq!((u16_at(area), usize::from(u16_at(area + 2))), (0x6908, protected));
-    assert_eq!((u16_at(area + 4), u16_at(area + 6)), (0x00a0, 72), "policy");
-    assert_eq!((u16_at(area + 8), u16_at(area + 10)), (1, 72), "its version and length");
-    assert_eq!(u32_at(area + 8 + 68), 7, "its last word, failures");
-    assert_eq!((u16_at(area + 80), u16_at(area + 82)), (0x00a1, 5), "name");
-    assert_eq!(image[area + 84..area + protected], *b"guest");
+    let (engine, needs) = (engine_of(&payload), "embedded:platform/blinky@0.2.0 gpio timing");
+    let mut expected = vec![0x08, 0x69, image[10], image[11]];
+    expected.extend([0x50, 0, 4, 0, 0, 0, 0, 0]);
+    expected.extend([0xa0, 0, 72, 0, 1, 0, 72, 0]);
+    expected.extend(&image[area + 20..area + 20 + 64]);
+    expected.extend([7, 0, 0, 0]);
+    expected.extend(b"\xa1\x00\x05\x00guest\xa2\x00");
+    expected.extend([u8::try_from(engine.len()).unwrap(), 0]);
+    expected.extend(engine.as_bytes());
+    expected.extend([0xa3, 0, u8::try_from(needs.len()).unwrap(), 0]);
+    expected.extend(needs.as_bytes());
+    assert_eq!(image[area..area + protected], expected, "counter, policy whose last word is 7, name, engine, needs");
 
     let end = area + protected;
-    assert_eq!(image[end..end + 8], [0x07, 0x69, 40, 0, 0x10, 0, 32, 0], "TLV info and the hash's TLV");
-    assert_eq!(image[end + 8..], Sha256::digest(&image[..end])[..]);
+    let hash = Sha256::digest(&image[..end]);
+    let (public_key, key_hash) = public_key(&development_key());
+    let tlvs = &image[end..];
+    assert_eq!(tlvs.len(), 4 + 4 + 32 + 4 + 32 + 4 + 64);
+    assert_eq!(tlvs[..8], [0x07, 0x69, 144, 0, 0x10, 0, 32, 0], "TLV info and the hash's TLV");
+    assert_eq!(tlvs[8..40], hash[..]);
+    assert_eq!(tlvs[40..44], [0x01, 0, 32, 0], "the key hash's");
+    assert_eq!(tlvs[44..76], key_hash);
+    assert_eq!(tlvs[76..80], [0x24, 0, 64, 0], "the signature's");
+    let signature = ed25519_dalek::Signature::from_slice(&tlvs[80..]).unwrap();
+    public_key.verify_strict(&hash, &signature).unwrap();
+}
+
+/// Version and settings, as the payload has them.
+fn engine_of(payload: &[u8]) -> String {
+    use object::{Object, ObjectSection};
+    let elf = object::read::elf::ElfFile64::<object::Endianness>::parse(payload).unwrap();
+    let section = elf.section_by_name(".wasmtime.engine").unwrap();
+    let hash: String = Sha256::digest(section.data().unwrap())[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("wasmtime 48.0.8 pulley32 {hash}")
+}
+
+/// The key in a PEM file, and the hash of its SubjectPublicKeyInfo (RFC 8410: a fixed head, then its 32 bytes).
+fn public_key(private: &Path) -> (ed25519_dalek::VerifyingKey, [u8; 32]) {
+    use ed25519_dalek::pkcs8::DecodePrivateKey;
+    let pem = fs::read_to_string(private).unwrap();
+    let key = ed25519_dalek::SigningKey::from_pkcs8_pem(&pem).unwrap().verifying_key();
+    let head = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+    (key, Sha256::digest([&head[..], key.as_bytes()].concat()).into())
 }
 
 #[test]
@@ -121,9 +153,27 @@ fn an_image_without_a_policy_says_so() {
     let folder = TempDir::new().unwrap();
     let guest = pack(&module(""), &folder);
     let image = fs::read(guest.join("guest.img")).unwrap();
-    let protected = [&b"\x08\x69\x0d\x00"[..], b"\xa1\x00\x05\x00guest"].concat();
-    assert_eq!(image[image.len() - 40 - protected.len()..][..protected.len()], protected, "a name and nothing else");
+    let area = 256 + fs::read(guest.join("guest.cwasm")).unwrap().len();
+    let start = b"\x50\x00\x04\x00\x00\x00\x00\x00\xa1\x00\x05\x00guest";
+    assert_eq!(image[area + 4..][..start.len()], start[..], "the name follows the counter");
     assert!(manifest(&guest).get("policy").is_none());
+}
+
+/// Of interfaces those that it calls, whatever its world offers.
+#[test]
+fn an_image_says_what_it_needs() {
+    let folder = TempDir::new().unwrap();
+    let needs = |wat: &str| {
+        let image = fs::read(pack(wat, &folder).join("guest.img")).unwrap();
+        // The last of the protected TLVs, before 144 bytes of others.
+        let text = String::from_utf8_lossy(&image[..image.len() - 144]).into_owned();
+        text.rsplit_once("embedded:platform/").unwrap().1.to_owned()
+    };
+    assert_eq!(needs(&module("")), "blinky@0.2.0");
+    let timing = r#"(import "embedded:platform/timing@0.2.0" "now-us" (func (result i64)))"#;
+    assert_eq!(needs(&module(timing)), "blinky@0.2.0 timing");
+    let gpio = r#"(import "embedded:platform/gpio@0.2.0" "toggle" (func (param i32)))"#;
+    assert_eq!(needs(&module(&format!("{timing} {gpio} {gpio}"))), "blinky@0.2.0 gpio timing", "sorted, each once");
 }
 
 #[test]

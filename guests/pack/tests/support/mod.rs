@@ -1,11 +1,22 @@
-//! Runs guest-pack as a user does, and gives tests folders that go away.
+//! Runs guest-pack as a user does, who has not made a key yet.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// guest-pack, ready for arguments.
+/// guest-pack, ready for arguments. The development key is one that all tests share.
 pub fn guest_pack() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_guest-pack"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_guest-pack"));
+    command.env("XDG_CONFIG_HOME", config()).env_remove("SANDHILL_GUEST_KEY");
+    command
+}
+
+fn config() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("config")
+}
+
+/// The development key of [`guest_pack`], which has signed something before.
+pub fn development_key() -> PathBuf {
+    config().join("sandhill/guest-key.pem")
 }
 
 /// The repository.
