@@ -10,7 +10,7 @@ use hil::{
     progress::Progress,
     update::{
         self, Board, Image, RAM, fresh,
-        install::{self, Options, Outcome},
+        install::{self, Options},
     },
 };
 
@@ -180,11 +180,8 @@ fn send(args: &Update, common: &Common, options: Options, say: &mut dyn FnMut(&s
             install::install(board, &image, options, &progress)
         }
     })?;
-    if outcome == Outcome::Reverted {
-        say(&format!("{}: FAILED: it does not run; the board went on with what it had", image.name));
-    }
-    say(&install::state(&board)?);
-    Ok(outcome != Outcome::Reverted)
+    say(&install::ending(&board, &image, outcome)?);
+    Ok(outcome.good())
 }
 
 /// The verbs that ask a board one thing.

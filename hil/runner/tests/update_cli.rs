@@ -150,6 +150,19 @@ fn a_guest_that_fails_on_trial_is_exit_code_1() {
 }
 
 #[test]
+fn a_guest_that_traps_is_not_confirmed() {
+    let room = Room::new();
+    // The board gives it up in the end.
+    let board = SmpBoard::start(Script { traps: 1, fails_after: Some(5), ..Script::default() });
+    room.install(&board, &[]).is(1, &["FAILED: it does not run", &hash(OLD)]);
+    let board = SmpBoard::start(Script { traps: 1, ..Script::default() });
+    room.install(&board, &[]).is(1, &["FAILED: it trapped, so it is not confirmed", "active, on trial"]);
+    let board = SmpBoard::start(Script { state: Some(5), ..Script::default() });
+    room.update(Some(&board.port), &["run", "blinky-rust", "--artefacts", "artefacts"])
+        .is(1, &["FAILED: it does not run", &hash(OLD)]);
+}
+
+#[test]
 fn an_upload_that_was_cut_off_goes_on_where_it_ended() {
     let room = Room::new();
     let board = SmpBoard::start(Script { hangs_up_at: Some(600), ..Script::default() });
@@ -184,8 +197,8 @@ fn every_verb_does_what_it_says() {
     let update = |arguments: &[&str]| room.update(Some(&board.port), arguments);
     update(&["list"]).is(0, &["active, confirmed", "1.2.3", &hash(OLD)]);
     update(&["echo", "are you there"]).is(0, &["are you there"]);
-    update(&["vitals"]).is(0, &["guest0", "guest1", "traps", "7"]);
-    update(&["run", "blinky-rust", "--artefacts", "artefacts"]).is(0, &["0, in RAM", &hash(NEW)]);
+    update(&["vitals"]).is(0, &["guest0", "guest1", "traps", "state"]);
+    update(&["run", "blinky-rust", "--artefacts", "artefacts"]).is(0, &["blinky-rust: uploaded", &hash(OLD)]);
     board.state().slots[1] = Some(vec![NEW; 32]);
     update(&["test", "abab"]).is(0, &["pending", "`hil update reset`"]);
     update(&["reset"]).is(0, &["active, on trial"]);

@@ -210,6 +210,16 @@ impl Board {
         self.follow(self.serial.baud)
     }
 
+    /// What the firmware counts of a guest, by name; nothing if it does not count.
+    pub fn vitals_of(&self, guest: u32) -> Result<BTreeMap<String, u64>, Error> {
+        let group = format!("guest{guest}");
+        match self.ask("asking how the guest does", |client| client.stats_get_group_data(&group)) {
+            Ok(values) => Ok(values.into_iter().collect()),
+            Err(Error::UpdateRefused { .. }) => Ok(BTreeMap::new()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Its statistics: each group's name and values in order of name.
     pub fn statistics(&self) -> Result<Vec<Group>, Error> {
         let groups = self.ask("asking for its statistics", |client| client.stats_list_groups())?;

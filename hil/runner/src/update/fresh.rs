@@ -12,7 +12,7 @@ use std::{
 
 use super::{
     Board, Image, ImageNumber, RAM,
-    install::{self, Options, Outcome, Stage},
+    install::{self, Options, Stage},
 };
 use crate::{
     analyser::{Analyser, Sigrok},
@@ -155,7 +155,7 @@ impl Plan {
         } else {
             install::activate(board, image, options, progress)?
         };
-        if outcome != Outcome::Reverted {
+        if outcome.good() {
             let test = self.test(new, &self.program);
             if let Some(watched) = self.watch(analyser, new, test, AFTERWARDS, progress, || Ok(()))? {
                 passed &= watched.verdict.passed;
@@ -163,8 +163,8 @@ impl Plan {
             }
         }
         board.set_baud_back()?;
-        say(&install::state(board)?);
-        Ok(passed && outcome != Outcome::Reverted)
+        say(&install::ending(board, image, outcome)?);
+        Ok(passed && outcome.good())
     }
 
     /// What says how a guest's pin has to move, if this bench can see it.

@@ -15,6 +15,17 @@ use crate::{error::Error, progress::Progress};
 
 /// Between two looks at a guest on trial.
 const LOOK: Duration = Duration::from_millis(200);
+/// For a guest that traps, to trap as often as it takes to be given up by the board, or to start from RAM.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The vitals of a guest that are looked at, and their values (docs/interfaces.md and docs/update-interfaces.md, "Vitals").
+const STATE: &str = "state";
+const RUNNING: u64 = 1;
+const RETURNED: u64 = 2;
+const REFUSED: u64 = 4;
+const STOPPED: u64 = 5;
+const TRAPS: &str = "traps";
+const SLOT: &str = "slot";
+const SLOT_RAM: u64 = 2;
 
 /// What to do with an image.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +47,15 @@ pub enum Outcome {
     OnTrial,
     /// The board went back to the guest before.
     Reverted,
+    /// It is on trial still, but has trapped: it is not confirmed, and the next reset brings back the guest before.
+    Trapping,
+}
+
+impl Outcome {
+    /// Whether it is what runs.
+    pub fn good(self) -> bool {
+        matches!(self, Self::Confirmed | Self::OnTrial)
+    }
 }
 
 /// How far an image has come.
@@ -140,22 +160,13 @@ pub fn activate(board: &mut Board, image: &Image, options: Options, progress: &P
         progress.line(&format!("{name}: is on trial; confirm it with `hil update confirm`, or reset to go back"));
         return Ok(Outcome::OnTrial);
     }
-    let since = Instant::now();
-    while since.elapsed() < options.trial {
-        let (done, total) = (since.elapsed().as_millis() as u64, options.trial.as_millis() as u64);
-        progress.at(&format!("{name}: on trial"), done, total);
-        thread::sleep(LOOK.min(options.trial.saturating_sub(since.elapsed())));
-        // A board that hangs is reset by its watchdog, and answers again after that.
-        let stage =
-            board.wait("looking after the guest on trial", |images| Ok(Some(Stage::of(image, options.image, images))));
-        let stage = stage.inspect_err(|_| progress.clear())?;
-        if !matches!(stage, Stage::OnTrial | Stage::Confirmed) {
-            progress.clear();
-            tell(board, progress);
-            return Ok(Outcome::Reverted);
-        }
-    }
+    let watched = watch(board, image, options, progress);
     progress.clear();
+    let outcome = watched?;
+    tell(board, progress);
+    if outcome != Outcome::OnTrial {
+        return Ok(outcome);
+    }
     let confirmed = board.ask("confirming", |client| client.image_set_state(Some(&image.hash), true))?;
     tell(board, progress);
     Ok(match Stage::of(image, options.image, &confirmed) {
@@ -167,17 +178,57 @@ pub fn activate(board: &mut Board, image: &Image, options: Options, progress: &P
     })
 }
 
+/// Looks after a guest on trial until its time is up, or longer if it traps: the board gives up such a guest by itself.
+fn watch(board: &mut Board, image: &Image, options: Options, progress: &Progress) -> Result<Outcome, Error> {
+    let since = Instant::now();
+    let mut until = options.trial;
+    let mut trapped = false;
+    loop {
+        // A board that hangs is reset by its watchdog, and answers again after that.
+        let stage = board
+            .wait("looking after the guest on trial", |images| Ok(Some(Stage::of(image, options.image, images))))?;
+        if !matches!(stage, Stage::OnTrial | Stage::Confirmed) {
+            return Ok(Outcome::Reverted);
+        }
+        if !trapped && board.vitals_of(options.image)?.get(TRAPS).is_some_and(|traps| *traps > 0) {
+            trapped = true;
+            until += PATIENCE;
+        }
+        let elapsed = since.elapsed();
+        if elapsed >= until {
+            return Ok(if trapped { Outcome::Trapping } else { Outcome::OnTrial });
+        }
+        progress.at(&format!("{}: on trial", image.name), elapsed.as_millis() as u64, until.as_millis() as u64);
+        thread::sleep(LOOK.min(until - elapsed));
+    }
+}
+
 /// Sends it to RAM, where it runs at once.
 pub fn run(board: &Board, image: &Image, progress: &Progress) -> Result<Outcome, Error> {
     upload_timed(board, image, RAM, progress)?;
     started(board, progress)
 }
 
-/// Whether what was sent to RAM runs.
+/// Whether what was sent to RAM runs: it does so in the place of guest 0.
 pub fn started(board: &Board, progress: &Progress) -> Result<Outcome, Error> {
-    let runs = board.images()?.iter().any(|state| state.image == RAM && state.active);
+    let since = Instant::now();
+    let mut looks = 0;
+    let good = loop {
+        let vitals = board.vitals_of(0)?;
+        let in_ram = vitals.get(SLOT) == Some(&SLOT_RAM);
+        match vitals.get(STATE) {
+            Some(&(RUNNING | RETURNED)) if in_ram => looks += 1,
+            Some(&(REFUSED | STOPPED)) if in_ram => break false,
+            _ => looks = 0,
+        }
+        // One that traps at once is seen running only in between.
+        if looks == 3 || since.elapsed() > PATIENCE {
+            break looks == 3;
+        }
+        thread::sleep(LOOK);
+    };
     tell(board, progress);
-    Ok(if runs { Outcome::OnTrial } else { Outcome::Reverted })
+    Ok(if good { Outcome::OnTrial } else { Outcome::Reverted })
 }
 
 /// What the board said meanwhile.
@@ -187,7 +238,20 @@ pub fn tell(board: &Board, progress: &Progress) {
     }
 }
 
-/// The state of all slots, after it is over.
+/// How it ended, in words, with the state of all slots.
+pub fn ending(board: &Board, image: &Image, outcome: Outcome) -> Result<String, Error> {
+    let why = match outcome {
+        Outcome::Confirmed | Outcome::OnTrial => String::new(),
+        Outcome::Reverted => format!("{}: FAILED: it does not run; the board went on with what it had\n", image.name),
+        Outcome::Trapping => format!(
+            "{}: FAILED: it trapped, so it is not confirmed; the next reset brings back the guest before\n",
+            image.name
+        ),
+    };
+    Ok(why + &state(board)?)
+}
+
+/// The state of all slots.
 pub fn state(board: &Board) -> Result<String, Error> {
     Ok(show::images(&board.images()?))
 }

@@ -3,7 +3,7 @@
 use comfy_table::CellAlignment;
 use mcumgr_toolkit::commands::image::ImageState;
 
-use super::{RAM, board::Group, hex};
+use super::{board::Group, hex};
 use crate::table::new_table;
 
 /// A line for each slot that holds something.
@@ -15,7 +15,7 @@ pub fn images(images: &[ImageState]) -> String {
     table.set_header(["guest", "slot", "version", "state", "hash"]);
     for image in images {
         table.add_row([
-            guest(image.image),
+            image.image.to_string(),
             slot(image),
             image.version.clone(),
             flags(image),
@@ -25,24 +25,19 @@ pub fn images(images: &[ImageState]) -> String {
     table.to_string()
 }
 
-fn guest(image: u32) -> String {
-    if image == RAM { "0, in RAM".into() } else { image.to_string() }
-}
-
 /// As docs/update-interfaces.md calls them.
-pub fn slot(image: &ImageState) -> String {
-    match (image.image, image.slot) {
-        (RAM, _) => "RAM".into(),
-        (_, 0) => "A".into(),
-        (_, 1) => "B".into(),
-        (_, other) => other.to_string(),
+fn slot(image: &ImageState) -> String {
+    match image.slot {
+        0 => "A".into(),
+        1 => "B".into(),
+        other => other.to_string(),
     }
 }
 
 fn flags(image: &ImageState) -> String {
     let flags = [
         (image.active, "active"),
-        (image.active && !image.confirmed && image.image != RAM, "on trial"),
+        (image.active && !image.confirmed, "on trial"),
         (image.confirmed, "confirmed"),
         (image.pending, "pending"),
         (image.permanent && image.pending, "for good"),
@@ -97,9 +92,7 @@ mod tests {
         let text = images(&[image.clone()]);
         assert!(text.contains("active, on trial") && text.contains(" B ") && text.contains(&"ab".repeat(32)), "{text}");
         (image.active, image.pending, image.permanent, image.bootable) = (false, true, true, false);
-        assert!(images(&[image.clone()]).contains("pending, for good, not bootable"));
-        image.image = RAM;
-        assert!(images(&[image]).contains("0, in RAM"));
+        assert!(images(&[image]).contains("pending, for good, not bootable"));
         assert!(images(&[]).contains("no guest"));
     }
 

@@ -17,6 +17,10 @@ pub struct Script {
     pub silent: bool,
     /// Group, command, error code and reason of what is refused.
     pub refuse: Option<(u16, u8, i64, &'static str)>,
+    /// What the vitals say of its guest: running, if nothing else.
+    pub state: Option<u64>,
+    /// How often its guest has trapped.
+    pub traps: u64,
     /// A guest on trial is gone after so many looks at the slots.
     pub fails_after: Option<u32>,
     /// Hangs up once so many bytes of an upload are there.
@@ -180,7 +184,16 @@ impl State {
                 self.slots[1 - self.active] = None;
                 map([])
             }
-            (2, 0, _) => map([("name", field("name")?.clone()), ("fields", map([("traps", 7.into())]))]),
+            (2, 0, _) => {
+                let ram = self.slots[2].is_some();
+                let slot = if ram { 2 } else { self.active as u64 };
+                let fields = [
+                    ("traps", self.script.traps.into()),
+                    ("state", self.script.state.unwrap_or(1).into()),
+                    ("slot", slot.into()),
+                ];
+                map([("name", field("name")?.clone()), ("fields", map(fields))])
+            }
             (2, 1, _) => map([("stat_list", Value::Array(vec!["guest0".into(), "guest1".into()]))]),
             (3, 0, true) => {
                 self.baud = u32::from_le_bytes(bytes("val")?.try_into().ok()?);
@@ -203,16 +216,16 @@ impl State {
     }
 
     fn images(&self) -> Value {
-        let images = self.slots.iter().enumerate().filter_map(|(slot, hash)| {
-            let active = slot == self.active || slot == 2;
+        let images = self.slots[..2].iter().enumerate().filter_map(|(slot, hash)| {
+            let active = slot == self.active;
             Some(map([
-                ("image", if slot == 2 { 2 } else { 0 }.into()),
-                ("slot", (slot as u64 % 2).into()),
+                ("image", 0.into()),
+                ("slot", (slot as u64).into()),
                 ("version", "1.2.3".into()),
                 ("hash", Value::Bytes(hash.clone()?)),
                 ("bootable", true.into()),
                 ("active", active.into()),
-                ("confirmed", (active && !self.on_trial).into()),
+                ("confirmed", (active != self.on_trial).into()),
                 ("pending", (self.pending && slot == 1 - self.active).into()),
             ]))
         });
