@@ -1,13 +1,17 @@
-//! The fields of a request, out of its CBOR map (RFC 8949).
+//! The CBOR (RFC 8949) of requests and responses.
 //!
 //! All commands together know few names, and a name means the same in each of them: so one list of fields reads every
 //! request. What it does not know is skipped, however it is nested, in time that grows with its bytes only. A field that
 //! comes twice or has another type than it should is refused.
+//! A response remembers that something did not fit, so that whoever writes it need not ask each time, which takes less flash.
 
+use core::fmt::{self, Write as _};
 use core::ops::Range;
 
-use minicbor::Decoder;
 use minicbor::data::Type;
+use minicbor::encode::Error;
+use minicbor::encode::write::{Cursor, EndOfSlice};
+use minicbor::{Decoder, Encoder};
 
 use super::{Fault, Rc};
 
@@ -178,4 +182,100 @@ fn head(bytes: &[u8], at: &mut usize) -> Result<(u8, Option<u64>), Fault> {
     };
     *at += 1 + length;
     Ok((first >> 5, argument))
+}
+
+/// The body of a response, as it is written.
+pub(super) struct Body<'r> {
+    to: Encoder<Cursor<&'r mut [u8]>>,
+    /// Everything fitted so far.
+    fits: bool,
+}
+
+type Written = Result<(), Error<EndOfSlice>>;
+
+impl<'r> Body<'r> {
+    pub fn new(room: &'r mut [u8]) -> Self {
+        Self { to: Encoder::new(Cursor::new(room)), fits: true }
+    }
+
+    /// Its length in bytes; none if it did not fit.
+    pub fn length(self) -> Option<usize> {
+        self.fits.then(|| self.to.into_writer().position())
+    }
+
+    pub fn map(&mut self, pairs: u64) -> &mut Self {
+        self.item(|to| to.map(pairs).map(drop))
+    }
+
+    pub fn array(&mut self, items: u64) -> &mut Self {
+        self.item(|to| to.array(items).map(drop))
+    }
+
+    /// A map of unknown length, until [`Body::end`].
+    pub fn begin_map(&mut self) -> &mut Self {
+        self.item(|to| to.begin_map().map(drop))
+    }
+
+    /// An array of unknown length, until [`Body::end`].
+    pub fn begin_array(&mut self) -> &mut Self {
+        self.item(|to| to.begin_array().map(drop))
+    }
+
+    pub fn end(&mut self) -> &mut Self {
+        self.item(|to| to.end().map(drop))
+    }
+
+    pub fn text(&mut self, text: &str) -> &mut Self {
+        self.item(|to| to.str(text).map(drop))
+    }
+
+    pub fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.item(|to| to.bytes(bytes).map(drop))
+    }
+
+    pub fn number(&mut self, number: u32) -> &mut Self {
+        self.item(|to| to.u32(number).map(drop))
+    }
+
+    pub fn bool(&mut self, is: bool) -> &mut Self {
+        self.item(|to| to.bool(is).map(drop))
+    }
+
+    /// What `it` displays, up to `most` bytes of it.
+    pub fn display(&mut self, it: &dyn fmt::Display, most: usize) -> &mut Self {
+        // CBOR wants the length first: so it is displayed twice. Nothing but the end of the text makes either fail.
+        let mut count = Text { left: most, to: None };
+        let _ = write!(count, "{it}");
+        let length = most - count.left;
+        self.item(|to| to.str_len(length as u64).map(drop));
+        let mut copy = Text { left: length, to: Some(self) };
+        let _ = write!(copy, "{it}");
+        self
+    }
+
+    #[inline(never)]
+    fn item(&mut self, write: impl FnOnce(&mut Encoder<Cursor<&'r mut [u8]>>) -> Written) -> &mut Self {
+        self.fits = self.fits && write(&mut self.to).is_ok();
+        self
+    }
+}
+
+/// Takes the first bytes of a text, whole characters only.
+struct Text<'b, 'r> {
+    left: usize,
+    /// Where they go; none: they are counted.
+    to: Option<&'b mut Body<'r>>,
+}
+
+impl fmt::Write for Text<'_, '_> {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        let (fitting, rest) = part.split_at(part.floor_char_boundary(self.left));
+        self.left -= fitting.len();
+        if let Some(body) = &mut self.to {
+            body.item(|to| {
+                minicbor::encode::Write::write_all(to.writer_mut(), fitting.as_bytes()).map_err(Error::write)
+            });
+        }
+        if rest.is_empty() { Ok(()) } else { Err(fmt::Error) }
+    }
 }

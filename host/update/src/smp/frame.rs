@@ -22,6 +22,8 @@ const LINE_PAYLOAD_BYTES: usize = (LINE_BYTES - 3) / 4 * 3;
 pub struct Receiver<const N: usize> {
     packet: [u8; N],
     state: State,
+    /// A frame was begun and is neither whole nor dropped.
+    is_under_way: bool,
     /// Bytes decoded of this frame: length, packet, CRC.
     decoded: usize,
     /// Bytes of the packet, when the length is known.
@@ -36,19 +38,18 @@ pub struct Receiver<const N: usize> {
 /// Where in the stream of bytes the next one stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Text, or the rest of what was dropped; no frame is under way.
-    Outside,
-    /// Text between a frame's lines.
-    Between,
-    /// After a marker's first byte; a frame is under way if `frame`.
-    Marker { first: bool, frame: bool },
+    /// In a line of text, or behind what was dropped.
+    Text,
+    /// After the first byte of a marker.
+    First,
+    Continuation,
     /// In a line of a frame.
     Line,
     /// Between two characters of padding.
     Padding,
     /// Only the line's end may follow.
     End,
-    /// [`Receiver::packet`] is whole. Else as `Outside`.
+    /// As `Text`; [`Receiver::packet`] is whole.
     Whole,
 }
 
@@ -56,11 +57,12 @@ enum State {
 const NO_GROUP: u32 = 1;
 
 impl<const N: usize> Receiver<N> {
-    /// Waits for a first line.
+    /// Waits for a first line. It is all zeros, so that a static one takes no flash.
     #[must_use]
     pub const fn new() -> Self {
         assert!(N + CRC_BYTES <= u16::MAX as usize, "the frame's length is 16 bits wide");
-        Self { packet: [0; N], state: State::Outside, decoded: 0, length: 0, crc: 0, group: NO_GROUP, dropped: 0 }
+        let (state, is_under_way) = (State::Text, false);
+        Self { packet: [0; N], state, is_under_way, decoded: 0, length: 0, crc: 0, group: 0, dropped: 0 }
     }
 
     /// The packet, after [`Receiver::push`] returned true and until it is called again; empty otherwise.
@@ -77,50 +79,48 @@ impl<const N: usize> Receiver<N> {
 
     /// Takes a byte. Returns whether it was the last one of a packet.
     pub fn push(&mut self, byte: u8) -> bool {
-        match self.state {
-            State::Line => match sextet(byte) {
-                Some(value) => self.character(value),
-                None => return self.no_character(byte),
-            },
-            State::Padding if byte == b'=' => self.state = State::End,
-            State::Padding => self.broken_off(byte),
-            State::End => match byte {
-                b'\r' => {}
-                b'\n' => return self.end_line(),
-                _ => self.broken_off(byte),
-            },
-            State::Marker { first: true, .. } if byte == FIRST[1] => {
-                // What was under way is over: its client gave up, or another one talks in between.
-                if matches!(self.state, State::Marker { frame: true, .. }) {
-                    self.dropped = self.dropped.wrapping_add(1);
+        // Nearly every byte of an upload is a character of a line: this way has to be short.
+        if self.state == State::Line
+            && let Some(value) = sextet(byte)
+        {
+            self.group = self.group << 6 | u32::from(value);
+            if self.group >= NO_GROUP << 24 {
+                self.whole_group();
+            }
+            return false;
+        }
+        self.take(byte)
+    }
+
+    #[cold]
+    fn take(&mut self, byte: u8) -> bool {
+        match (self.state, byte) {
+            (State::Line, _) => return self.no_character(byte),
+            (State::Padding, b'=') => self.state = State::End,
+            (State::End, b'\r') => {}
+            (State::End, b'\n') => return self.end_line(),
+            (State::Padding | State::End, _) => self.broken_off(byte),
+            (State::First, byte) if byte == FIRST[1] => {
+                if self.is_under_way {
+                    // Its client gave up, or another one talks in between.
+                    self.drop_frame();
                 }
                 (self.decoded, self.length, self.crc, self.group) = (0, 0, 0, NO_GROUP);
-                self.state = State::Line;
+                (self.state, self.is_under_way) = (State::Line, true);
             }
-            State::Marker { first: false, frame: true } if byte == CONTINUATION[1] => self.state = State::Line,
-            State::Between | State::Marker { frame: true, .. } => self.outside(byte, true),
-            State::Outside | State::Marker { frame: false, .. } | State::Whole => self.outside(byte, false),
+            (State::Continuation, byte) if byte == CONTINUATION[1] && self.is_under_way => self.state = State::Line,
+            _ => self.text(byte),
         }
         false
     }
 
     /// A byte of text: it may start a marker.
-    fn outside(&mut self, byte: u8, frame: bool) {
+    fn text(&mut self, byte: u8) {
         self.state = match byte {
-            byte if byte == FIRST[0] => State::Marker { first: true, frame },
-            byte if byte == CONTINUATION[0] => State::Marker { first: false, frame },
-            _ if frame => State::Between,
-            _ => State::Outside,
+            byte if byte == FIRST[0] => State::First,
+            byte if byte == CONTINUATION[0] => State::Continuation,
+            _ => State::Text,
         };
-    }
-
-    fn character(&mut self, value: u8) {
-        self.group = self.group << 6 | u32::from(value);
-        if self.group >= NO_GROUP << 24 {
-            let [_, bytes @ ..] = self.group.to_be_bytes();
-            self.group = NO_GROUP;
-            self.bytes(&bytes);
-        }
     }
 
     /// Padding, the line's end, or what has no business in a line.
@@ -153,6 +153,23 @@ impl<const N: usize> Receiver<N> {
         }
     }
 
+    fn whole_group(&mut self) {
+        let [_, bytes @ ..] = self.group.to_be_bytes();
+        self.group = NO_GROUP;
+        // Between length and CRC there is nothing to look at.
+        let end = self.decoded + bytes.len() - LENGTH_BYTES;
+        if self.decoded >= LENGTH_BYTES
+            && end <= self.length
+            && let Some(to) = self.packet.get_mut(end - bytes.len()..end)
+        {
+            to.copy_from_slice(&bytes);
+            self.crc = bytes.iter().fold(self.crc, |sum, &byte| crc(sum, byte));
+            self.decoded += bytes.len();
+        } else {
+            self.bytes(&bytes);
+        }
+    }
+
     fn bytes(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             match self.decoded {
@@ -180,9 +197,9 @@ impl<const N: usize> Receiver<N> {
 
     fn end_line(&mut self) -> bool {
         if self.decoded < LENGTH_BYTES || self.decoded < LENGTH_BYTES + self.length + CRC_BYTES {
-            self.state = State::Between;
+            self.state = State::Text;
         } else if self.crc == 0 {
-            self.state = State::Whole;
+            (self.state, self.is_under_way) = (State::Whole, false);
         } else {
             self.drop_frame();
         }
@@ -192,12 +209,12 @@ impl<const N: usize> Receiver<N> {
     /// `byte` stands where it may not; it can be the start of another frame.
     fn broken_off(&mut self, byte: u8) {
         self.drop_frame();
-        self.outside(byte, false);
+        self.text(byte);
     }
 
     fn drop_frame(&mut self) {
         self.dropped = self.dropped.wrapping_add(1);
-        self.state = State::Outside;
+        (self.state, self.is_under_way) = (State::Text, false);
     }
 }
 
@@ -250,19 +267,25 @@ fn crc(sum: u16, byte: u8) -> u16 {
 }
 
 /// What a character of base64 (RFC 4648, section 4) stands for.
-fn sextet(character: u8) -> Option<u8> {
-    match character {
-        b'A'..=b'Z' => Some(character - b'A'),
-        b'a'..=b'z' => Some(character - b'a' + 26),
-        b'0'..=b'9' => Some(character - b'0' + 52),
-        b'+' => Some(62),
-        b'/' => Some(63),
-        _ => None,
-    }
+fn sextet(byte: u8) -> Option<u8> {
+    const LOWEST: u8 = b'+';
+    const NONE: u8 = 0xff;
+    /// 80 bytes that save a quarter of the instructions a byte takes.
+    static SEXTETS: [u8; (b'z' - LOWEST + 1) as usize] = {
+        let mut sextets = [NONE; _];
+        let mut value = 0;
+        while value < 64 {
+            sextets[(character(value) - LOWEST) as usize] = value as u8;
+            value += 1;
+        }
+        sextets
+    };
+    let value = *SEXTETS.get(usize::from(byte.wrapping_sub(LOWEST)))?;
+    if value == NONE { None } else { Some(value) }
 }
 
 /// The character for the lowest six bits.
-fn character(bits: u32) -> u8 {
+const fn character(bits: u32) -> u8 {
     match (bits & 0x3f) as u8 {
         value @ 0..26 => b'A' + value,
         value @ 26..52 => b'a' + value - 26,

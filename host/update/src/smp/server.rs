@@ -5,14 +5,11 @@
 //! protocol: stock tools show both, while an error of the second version is a number only.
 //! A successful response holds what MCUmgr's would and nothing else, as there are clients that refuse more.
 
-use core::fmt::{self, Write as _};
+use core::fmt;
 
-use minicbor::Encoder;
-use minicbor::encode::write::{Cursor, EndOfSlice};
-
-use super::cbor::Fields;
-use super::upload::{Uploads, slot_letter};
-use super::{Board, Failure, Fault, Images, Rc, Refusal};
+use super::cbor::{Body, Fields};
+use super::upload::{RAM, Uploads, slot_letter};
+use super::{Board, Failure, Fault, Images, Rc, Refusal, SlotInfo};
 
 /// The longest packet a client may send: header and body.
 pub const BUFFER_BYTES: u32 = 2048;
@@ -26,7 +23,7 @@ const GROUP_SETTINGS: u16 = 3;
 /// The newest version there is: SMP's second, which counts from 0.
 const VERSION_MAX: u8 = 1;
 /// `MCUBOOT_MODE_DIRECT_XIP_WITH_REVERT` (MCUboot, `bootutil/boot_status.h`): it names what happens here.
-const MCUBOOT_MODE: u8 = 5;
+const MCUBOOT_MODE: u32 = 5;
 /// What `format` may ask for (Zephyr, "OS/Application info"). There is one line, whatever of it is asked for.
 const FORMATS: &str = "asnrvbmpio";
 const STATISTICS: [&str; 3] = ["host", "guest0", "guest1"];
@@ -47,9 +44,6 @@ const NO_STATISTICS: Fault = Fault { rc: Rc::NotFound, why: "the groups of stati
 const NO_SETTING: Fault = Fault { rc: Rc::NotFound, why: "the only setting is console/baud" };
 const NOT_A_BAUD: Fault =
     Fault { rc: Rc::Invalid, why: "console/baud is a rate that the UART can make, as 4 bytes, lowest first" };
-
-/// A body that is being written.
-type Body<'r> = Encoder<Cursor<&'r mut [u8]>>;
 
 /// A server. `E` is its images' error.
 pub struct Server<E> {
@@ -96,20 +90,17 @@ impl<E: Refusal> Server<E> {
         let Some((header, body)) = Header::read(packet) else { return 0 };
         let Some((head, room)) = response.split_at_mut_checked(HEADER_BYTES) else { return 0 };
         self.requests = self.requests.wrapping_add(1);
-        let mut answer = Encoder::new(Cursor::new(&mut *room));
+        let mut answer = Body::new(room);
         let done = self.answer(&header, body, images, board, &mut answer);
-        let mut length = answer.into_writer().position();
-        if let Err(failure) = done {
+        let done = done.and_then(|()| answer.length().ok_or(TOO_LONG.into()));
+        let length = done.or_else(|failure| {
             self.errors = self.errors.wrapping_add(1);
-            let (rc, why): (_, &dyn fmt::Display) = match &failure {
-                Failure::Fault(fault) => (fault.rc, &fault.why),
-                Failure::Refused(error) => (error.rc(), error),
-            };
-            length = refuse(rc, why, room);
-            if length == 0 {
-                return 0;
+            match &failure {
+                Failure::Fault(fault) => refuse(fault.rc, &fault.why, room),
+                Failure::Refused(error) => refuse(error.rc(), error, room),
             }
-        }
+        });
+        let Ok(length) = length else { return 0 };
         header.write_response(length, head);
         HEADER_BYTES + length
     }
@@ -149,30 +140,34 @@ impl<E: Refusal> Server<E> {
         let fields = Fields::read(body)?;
         match (header.group, header.command, header.op) {
             // A read or a write: clients differ.
-            (GROUP_OS, 0, _) => to.map(1)?.str("r")?.str(fields.d.ok_or(NO_TEXT)?)?.ok()?,
+            (GROUP_OS, 0, _) => {
+                to.map(1).text("r").text(fields.d.ok_or(NO_TEXT)?);
+            }
             (GROUP_OS, 5, Op::Write) => {
                 if fields.boot_mode.unwrap_or(0) != 0 {
                     return Err(NO_BOOT_MODE.into());
                 }
-                to.map(0)?;
+                to.map(0);
                 board.reset();
             }
             (GROUP_OS, 6, Op::Read) => {
-                to.map(2)?.str("buf_size")?.u32(BUFFER_BYTES)?.str("buf_count")?.u32(BUFFERS)?;
+                to.map(2).text("buf_size").number(BUFFER_BYTES).text("buf_count").number(BUFFERS);
             }
             (GROUP_OS, 7, Op::Read) => {
                 if fields.format.is_some_and(|format| !format.chars().all(|letter| FORMATS.contains(letter))) {
                     return Err(NO_FORMAT.into());
                 }
-                to.map(1)?.str("output")?.str(board.application())?;
+                to.map(1).text("output").text(board.application());
             }
-            (GROUP_OS, 8, Op::Read) => match fields.query {
-                None => to.map(1)?.str("bootloader")?.str("MCUboot")?.ok()?,
-                // Without `no-downgrade`: it would speak of versions, and what is kept from going back is the counter.
-                Some("mode") => to.map(1)?.str("mode")?.u8(MCUBOOT_MODE)?.ok()?,
-                Some(_) => return Err(NO_QUERY.into()),
-            },
-            (GROUP_IMAGE, 0, Op::Read) => list(images, to)?,
+            (GROUP_OS, 8, Op::Read) => {
+                match fields.query {
+                    None => to.map(1).text("bootloader").text("MCUboot"),
+                    // Without `no-downgrade`: it would speak of versions, and what is kept from going back is the counter.
+                    Some("mode") => to.map(1).text("mode").number(MCUBOOT_MODE),
+                    Some(_) => return Err(NO_QUERY.into()),
+                };
+            }
+            (GROUP_IMAGE, 0, Op::Read) => list(images, to),
             (GROUP_IMAGE, 0, Op::Write) => {
                 let confirm = fields.confirm == Some(true);
                 if !confirm && fields.hash.is_none() {
@@ -190,13 +185,13 @@ impl<E: Refusal> Server<E> {
                 images.set_state(fields.hash, confirm, &mut changed).map_err(Failure::Refused)?;
                 // What is pending stays as it is.
                 self.uploads.end(None);
-                list(images, to)?;
+                list(images, to);
             }
             (GROUP_IMAGE, 1, Op::Write) => {
                 let progress = self.uploads.chunk(&fields, body, HEADER_BYTES, images, board)?;
-                to.map(1 + u64::from(progress.is_match))?.str("off")?.u32(progress.off)?;
+                to.map(1 + u64::from(progress.is_match)).text("off").number(progress.off);
                 if progress.is_match {
-                    to.str("match")?.bool(true)?;
+                    to.text("match").bool(true);
                 }
             }
             (GROUP_IMAGE, 5, Op::Write) => {
@@ -207,11 +202,16 @@ impl<E: Refusal> Server<E> {
                 };
                 self.uploads.end(Some(guest));
                 images.erase(guest).map_err(Failure::Refused)?;
-                to.map(0)?;
+                to.map(0);
             }
-            (GROUP_IMAGE, 6, Op::Read) => slot_info(images, board, to)?,
+            (GROUP_IMAGE, 6, Op::Read) => slot_info(images, board, to),
             (GROUP_STATISTICS, 0, Op::Read) => statistics(fields.name.unwrap_or_default(), board, to)?,
-            (GROUP_STATISTICS, 1, Op::Read) => to.map(1)?.str("stat_list")?.encode(STATISTICS)?.ok()?,
+            (GROUP_STATISTICS, 1, Op::Read) => {
+                to.map(1).text("stat_list").array(STATISTICS.len() as u64);
+                for group in STATISTICS {
+                    to.text(group);
+                }
+            }
             (GROUP_SETTINGS, 0, Op::Read) => {
                 if fields.name != Some(BAUD) {
                     return Err(NO_SETTING.into());
@@ -220,7 +220,7 @@ impl<E: Refusal> Server<E> {
                 if fields.max_size.is_some_and(|most| most < value.len() as u32) {
                     return Err(TOO_LONG.into());
                 }
-                to.map(1)?.str("val")?.bytes(&value)?;
+                to.map(1).text("val").bytes(&value);
             }
             (GROUP_SETTINGS, 0, Op::Write) => {
                 if fields.name != Some(BAUD) {
@@ -230,7 +230,7 @@ impl<E: Refusal> Server<E> {
                 if !board.set_baud(u32::from_le_bytes(value)) {
                     return Err(NOT_A_BAUD.into());
                 }
-                to.map(0)?;
+                to.map(0);
             }
             _ => return Err(NO_COMMAND.into()),
         }
@@ -281,120 +281,66 @@ impl Header {
 }
 
 /// The response to both requests of image state.
-fn list<E>(images: &impl Images<Error = E>, to: &mut Body<'_>) -> Result<(), Failure<E>> {
-    to.map(1)?.str("images")?.begin_array()?;
-    let mut written = Ok(());
+fn list(images: &impl Images, to: &mut Body<'_>) {
+    to.map(1).text("images").begin_array();
     images.list(&mut |it| {
-        let mut entry = || {
-            to.map(9)?.str("image")?.u8(it.guest)?.str("slot")?.u8(it.slot)?;
-            to.str("version")?;
-            text(it.version, usize::MAX, to)?;
-            to.str("hash")?.bytes(it.hash)?.str("bootable")?.bool(it.bootable)?;
-            to.str("pending")?.bool(it.pending)?.str("confirmed")?.bool(it.confirmed)?;
-            to.str("active")?.bool(it.active)?.str("permanent")?.bool(it.permanent)?.ok()
-        };
-        if written.is_ok() {
-            written = entry();
+        to.map(9).text("image").number(it.guest.into()).text("slot").number(it.slot.into());
+        to.text("version").display(it.version, usize::MAX).text("hash").bytes(it.hash);
+        let flags = [
+            ("bootable", it.bootable),
+            ("pending", it.pending),
+            ("confirmed", it.confirmed),
+            ("active", it.active),
+            ("permanent", it.permanent),
+        ];
+        for (name, is) in flags {
+            to.text(name).bool(is);
         }
     });
-    written?;
-    to.end()?;
-    Ok(())
+    to.end();
 }
 
-fn slot_info<E>(images: &impl Images<Error = E>, board: &mut impl Board, to: &mut Body<'_>) -> Result<(), Failure<E>> {
+fn slot_info(images: &impl Images, board: &impl Board, to: &mut Body<'_>) {
     let ram = board.ram_slot_bytes();
-    to.map(1)?.str("images")?.array(2 + u64::from(ram > 0))?;
-    for guest in 0..2 {
-        let slots = [0, 1].map(|slot| images.slot_info(guest, slot));
-        to.map(3)?.str("image")?.u8(guest)?.str("slots")?.array(2)?;
-        for (slot, info) in (0..).zip(slots) {
-            to.map(2 + u64::from(info.upload))?.str("slot")?.u8(slot)?.str("size")?.u32(info.bytes)?;
-            if info.upload {
-                to.str("upload_image_id")?.u8(guest)?;
-            }
-        }
-        to.str("max_image_size")?.u32(slots[0].bytes.max(slots[1].bytes))?;
+    to.map(1).text("images").array(2 + u64::from(ram > 0));
+    for image in 0..2 {
+        let slots = [0, 1].map(|slot| images.slot_info(image, slot));
+        slots_of(image, &slots, to);
     }
     if ram > 0 {
-        to.map(3)?.str("image")?.u8(super::upload::RAM)?.str("slots")?.array(1)?;
-        to.map(3)?.str("slot")?.u8(0)?.str("size")?.u32(ram)?.str("upload_image_id")?.u8(super::upload::RAM)?;
-        to.str("max_image_size")?.u32(ram)?;
+        slots_of(RAM, &[SlotInfo { bytes: ram, upload: true }], to);
     }
-    Ok(())
 }
 
-fn statistics<E>(group: &str, board: &mut impl Board, to: &mut Body<'_>) -> Result<(), Failure<E>> {
-    to.map(2)?.str("name")?.str(group)?.str("fields")?.begin_map()?;
-    let mut written = Ok(());
-    let known = board.statistics(group, &mut |name, value| {
-        if written.is_ok() {
-            written = to.str(name).and_then(|to| to.u32(value)).and_then(Encoder::ok);
+fn slots_of(image: u8, slots: &[SlotInfo], to: &mut Body<'_>) {
+    to.map(3).text("image").number(image.into()).text("slots").array(slots.len() as u64);
+    let mut most = 0;
+    for (slot, info) in (0..).zip(slots) {
+        to.map(2 + u64::from(info.upload)).text("slot").number(slot).text("size").number(info.bytes);
+        if info.upload {
+            to.text("upload_image_id").number(image.into());
         }
-    });
-    if !known {
-        return Err(NO_STATISTICS.into());
+        most = most.max(info.bytes);
     }
-    written?;
-    to.end()?;
-    Ok(())
+    to.text("max_image_size").number(most);
 }
 
-/// Writes an error's body over what there is in `room`, its text as far as it fits. Returns its length; 0: no room at all.
-fn refuse(rc: Rc, why: &dyn fmt::Display, room: &mut [u8]) -> usize {
+fn statistics(group: &str, board: &mut impl Board, to: &mut Body<'_>) -> Result<(), Fault> {
+    to.map(2).text("name").text(group).text("fields").begin_map();
+    let known = board.statistics(group, &mut |name, value| {
+        to.text(name).number(value);
+    });
+    to.end();
+    if known { Ok(()) } else { Err(NO_STATISTICS) }
+}
+
+/// Writes an error's body into `room`, its text as far as it fits. Returns its length, or that there is no room at all.
+fn refuse(rc: Rc, why: &dyn fmt::Display, room: &mut [u8]) -> Result<usize, ()> {
     /// What stands around the text: a map, `rc` and its value, `rsn` and its length.
     const AROUND_BYTES: usize = 12;
 
     let most = room.len().saturating_sub(AROUND_BYTES);
-    let mut to = Encoder::new(Cursor::new(room));
-    let written = to.map(2).and_then(|to| to.str("rc")?.u8(rc as u8)?.str("rsn"));
-    match written.map(drop).and_then(|()| text(why, most, &mut to)) {
-        Ok(()) => to.into_writer().position(),
-        Err(_) => 0,
-    }
-}
-
-/// What `it` displays, up to `most` bytes of it, as a text.
-fn text(it: &dyn fmt::Display, most: usize, to: &mut Body<'_>) -> Result<(), EncodeError> {
-    // CBOR wants the length first: so it is displayed twice.
-    let mut count = Text { left: most, to: |_: &str| Ok(()) };
-    // Nothing but the end of the text makes these two fail.
-    let _ = write!(count, "{it}");
-    let length = most - count.left;
-    to.str_len(length as u64)?;
-    let mut written = Ok(());
-    let mut copy = Text {
-        left: length,
-        to: |part: &str| {
-            if written.is_ok() {
-                written = minicbor::encode::Write::write_all(to.writer_mut(), part.as_bytes());
-            }
-            Ok(())
-        },
-    };
-    let _ = write!(copy, "{it}");
-    written.map_err(EncodeError::write)
-}
-
-type EncodeError = minicbor::encode::Error<EndOfSlice>;
-
-/// Hands on the first bytes of a text, whole characters only.
-struct Text<F> {
-    left: usize,
-    to: F,
-}
-
-impl<F: FnMut(&str) -> fmt::Result> fmt::Write for Text<F> {
-    fn write_str(&mut self, part: &str) -> fmt::Result {
-        let end = part.floor_char_boundary(part.len().min(self.left));
-        self.left -= end;
-        (self.to)(&part[..end])?;
-        if end == part.len() { Ok(()) } else { Err(fmt::Error) }
-    }
-}
-
-impl<E> From<EncodeError> for Failure<E> {
-    fn from(_: EncodeError) -> Self {
-        Self::Fault(TOO_LONG)
-    }
+    let mut to = Body::new(room);
+    to.map(2).text("rc").number(rc as u32).text("rsn").display(why, most);
+    to.length().ok_or(())
 }

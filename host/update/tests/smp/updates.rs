@@ -9,7 +9,7 @@ use mcumgr_toolkit::client::image_run_state::{ImageRunState, analyze};
 use sandhill_update::{Error, Flash, Layout, Slot, Updates};
 
 use crate::client::Host;
-use crate::support::{HEADER_BYTES, SEAL_BYTES, draft, key, sealed, trust};
+use crate::support::{HEADER_BYTES, draft, key, sealed, trust};
 use crate::toolkit::{connect, lock, shown};
 
 const SECTOR_BYTES: u32 = 4096;
@@ -138,7 +138,7 @@ fn what_is_not_an_image_of_ours_is_refused_with_the_reason() {
     let good = image(2, 6000, 1);
     let mut flipped = good.clone();
     flipped[HEADER_BYTES + 4000] ^= 1;
-    let cut = &good[..good.len() - SEAL_BYTES];
+    let cut = &good[..good.len() - 1];
     let foreign = sealed(draft(&[7; 6000], 1).hashed(), &key(3));
     for (image, why) in [
         (&flipped[..], Error::HashMismatch.to_string()),
