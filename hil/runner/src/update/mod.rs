@@ -31,6 +31,8 @@ pub fn by_hash(images: &[ImageState], digits: &str) -> Result<Vec<u8>, Error> {
     let hashes: Vec<&Vec<u8>> = images.iter().filter_map(|image| image.hash.as_ref()).collect();
     let mut found: Vec<&Vec<u8>> =
         hashes.iter().copied().filter(|hash| !wanted.is_empty() && hex(hash).starts_with(&wanted)).collect();
+    // The same image may be in several slots.
+    found.sort();
     found.dedup();
     match found[..] {
         [hash] => Ok(hash.clone()),
@@ -82,12 +84,12 @@ pub(crate) mod tests {
 
     #[test]
     fn an_image_is_found_by_the_first_digits_of_its_hash() {
-        let images = [state(0x01), state(0x12), state(0x12)];
+        let images = [state(0x12), state(0x01), state(0x12)];
         assert_eq!(by_hash(&images, "A001").unwrap(), [0xA0, 0x01]);
         assert_eq!(by_hash(&images, "a01").unwrap(), [0xA0, 0x12], "the same image in two slots");
         for (digits, part) in [("a0", "several images"), ("b", "no image's hash"), ("", "no image's hash")] {
             let message = by_hash(&images, digits).unwrap_err().to_string();
-            assert!(message.contains(part) && message.contains("a001, a012"), "{message}");
+            assert!(message.contains(part) && message.contains("a012, a001, a012"), "{message}");
         }
     }
 }
