@@ -79,7 +79,7 @@ pub fn build_rivals() -> Result<(), Failure> {
 
 /// Clippy, which the workspace's own run cannot do: these compile for the chip only.
 pub fn lint() -> Result<(), Failure> {
-    // With the keys of the build, or else it would be done again after every lint. Before the first build there are none.
+    // With the keys of the build, or else it would be done again after every lint. Before the first there are none.
     let keys = keys::trusted().unwrap_or_default();
     [FIRMWARE, HAZARD3, RIVALS].into_iter().try_for_each(|bare| {
         let clippy = bare.cargo(Step::new("cargo-clippy").args(["clippy", "--locked"])).env(keys::VARIABLE, &keys);

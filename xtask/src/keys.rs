@@ -1,4 +1,4 @@
-//! Whose guests the firmware runs. `guest-pack` has the keys, and makes the development key when it is asked for one first.
+//! Whose guests the firmware runs. `guest-pack` has the keys, and makes the development key when it is first asked.
 
 use crate::run::{Failure, Step, tool};
 

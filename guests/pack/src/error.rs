@@ -75,9 +75,7 @@ pub enum Error {
     #[error("its policy is inconsistent: {reason}")]
     BadPolicy { reason: String },
 
-    #[error(
-        "{text} is no version: write three numbers as in 1.2.3, or four as in 1.2.3+4 (at most 255.255.65535+4294967295)"
-    )]
+    #[error("{text} is no version: write it as 1.2.3 or 1.2.3+4, at most 255.255.65535+4294967295")]
     BadVersion { text: String },
 
     #[error("{}: {reason}", path.display())]

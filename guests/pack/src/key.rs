@@ -127,7 +127,7 @@ impl PublicKey {
     }
 }
 
-/// The file to sign with: the one given, or the environment's, or that of the development key, which need not exist yet.
+/// The file to sign with: the one given, or the environment's, or the development key's, which need not exist yet.
 ///
 /// # Errors
 /// [`Error::NoKeyFolder`].

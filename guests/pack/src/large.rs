@@ -1,5 +1,5 @@
-//! A sound blinky in an image of about 100 KiB, to measure uploads with. Its size is data that no code ever reads: it costs
-//! the device flash and nothing else.
+//! A sound blinky in an image of about 100 KiB, to measure uploads with. Its size is data that no code ever reads: it
+//! costs the device flash and nothing else.
 
 use std::fmt::Write as _;
 

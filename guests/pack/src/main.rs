@@ -88,8 +88,8 @@ enum Verb {
 
 #[derive(Args)]
 struct SigningKey {
-    /// PEM of the Ed25519 key to sign with; default: $SANDHILL_GUEST_KEY, or else the development key, which is made when
-    /// it is needed first
+    /// PEM of the Ed25519 key to sign with; default: $SANDHILL_GUEST_KEY, or else the development key, which is made
+    /// when it is needed first
     #[arg(long)]
     key: Option<PathBuf>,
 }
