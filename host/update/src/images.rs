@@ -53,6 +53,10 @@ impl<F: Flash> Images for Updates<F> {
         }
     }
 
+    fn already_there(&self, guest: u8, length: u32, sha: &[u8; 32]) -> bool {
+        guest_of(guest).is_ok_and(|guest| Updates::already_there(self, guest, length, sha))
+    }
+
     fn begin(&mut self, guest: u8, length: u32, start: &[u8], upgrade: bool) -> Result<(), Error> {
         Updates::begin(self, guest_of(guest)?, length, start, upgrade)
     }

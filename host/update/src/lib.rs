@@ -19,4 +19,4 @@ pub use error::{Error, Text};
 pub use flash::{Flash, Layout, Slot};
 pub use image::{Image, Trust, Version};
 pub use signature::key_hash;
-pub use updates::{Boot, Note, Updates};
+pub use updates::{Boot, Note, Updates, Why};

@@ -5,10 +5,12 @@ mod support;
 use ed25519_dalek::Signer;
 use sandhill_update::{Error, Image, Text, key_hash};
 use sha2::{Digest, Sha256};
-use support::{Draft, ENGINE, HEADER_BYTES, POLICY, SEAL_BYTES, draft, key, sealed, trust, with_list};
+use support::{Draft, ENGINE, HEADER_BYTES, POLICY, draft, key, sealed, trust, with_list};
 
 const PAYLOAD: &[u8] = b"guest code";
 const SLOT_BYTES: usize = 1024;
+/// The list that vouches for an image: info, SHA-256, key hash, signature.
+const SEAL_BYTES: usize = 4 + 36 + 36 + 68;
 
 fn image() -> Vec<u8> {
     draft(PAYLOAD, 7).signed()

@@ -8,9 +8,6 @@ use std::sync::LazyLock;
 pub const HEADER_BYTES: usize = 256;
 pub const ENGINE: &str = "wasmtime 48.0.8 pulley32 3f9a01c2";
 pub const POLICY: &[u8] = b"what it may use";
-/// The list that vouches for an image: info, SHA-256, key hash, signature.
-pub const SEAL_BYTES: usize = 4 + 36 + 36 + 68;
-
 /// The key whose private half is `byte`, over and over.
 pub fn key(byte: u8) -> SigningKey {
     SigningKey::from_bytes(&[byte; 32])

@@ -1,0 +1,214 @@
+//! Power goes in every single flash operation of everything that can happen to a guest, in every way that an operation can
+//! be cut short. After each the board boots what it ran before or what it was to run, and the update can be repeated.
+
+use sandhill_update::{Error, Slot};
+
+use crate::board::{Board, SLOT, image};
+use crate::nor::{Kind, Torn};
+
+const BYTES: usize = 9000;
+/// Where the image does not matter.
+const SMALL: usize = 1000;
+/// The other guest's, which nothing here is about.
+const BESIDE: u8 = 90;
+
+/// A board whose guest 1 runs an image of an update.
+fn board(journal: usize) -> Board {
+    let mut board = Board::new(SLOT, journal);
+    let beside = image(BESIDE, 2000);
+    board.upload(1, &beside, 512).expect("uploaded");
+    board.set(BESIDE, &beside, true).expect("confirmed");
+    board.reset();
+    assert_eq!(board.runs(1), Some(BESIDE));
+    board
+}
+
+/// The same with a confirmed image for guest 0, too.
+fn updated(journal: usize, id: u8) -> Board {
+    let mut board = board(journal);
+    replace(&mut board, id).expect("updated");
+    assert_eq!(board.runs(0), Some(id));
+    board
+}
+
+/// Upload, confirmed for good, reset.
+fn replace(board: &mut Board, id: u8) -> Result<(), Error> {
+    replace_by(board, id, BYTES)
+}
+
+fn replace_by(board: &mut Board, id: u8, bytes: usize) -> Result<(), Error> {
+    let image = image(id, bytes);
+    board.upload(0, &image, 700)?;
+    board.set(id, &image, true)?;
+    board.reset();
+    Ok(())
+}
+
+/// Upload, test, reset, confirmed while it runs.
+fn try_and_confirm(board: &mut Board, id: u8) -> Result<(), Error> {
+    let image = image(id, BYTES);
+    board.upload(0, &image, 700)?;
+    board.set(id, &image, false)?;
+    board.reset();
+    board.confirm()
+}
+
+/// Upload, test, reset, reset.
+fn try_and_reset(board: &mut Board, id: u8) -> Result<(), Error> {
+    let image = image(id, BYTES);
+    board.upload(0, &image, 700)?;
+    board.set(id, &image, false)?;
+    board.reset();
+    board.reset();
+    Ok(())
+}
+
+type Flow = fn(&mut Board) -> Result<(), Error>;
+
+/// Cuts `flow` short everywhere. `old` and `new` are what may run at the first boot afterwards, `settled` what may after
+/// another, when trials are over. Returns the number of cuts.
+fn cut_everywhere(name: &str, start: &mut Board, flow: Flow, first: &[Option<u8>], settled: &[Option<u8>]) -> usize {
+    let mut whole = start.copy();
+    whole.flash().operations.clear();
+    flow(&mut whole).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let operations = whole.flash().operations.clone();
+    let mut cuts = 0;
+    for (operation, (kind, offset)) in operations.iter().enumerate() {
+        let ways: &[Torn] = if *kind == Kind::Erase { &Torn::ERASE } else { &Torn::PROGRAM };
+        for &torn in ways {
+            let at = format!("{name}: power goes in {kind:?} {operation} at 0x{offset:x}, {torn:?}");
+            let mut board = start.copy();
+            board.flash().cut_at(operation, torn);
+            // Whatever it says: power is off.
+            let _ = flow(&mut board);
+            assert!(board.flash().is_off(), "{at}: not reached");
+            board.power_cycle();
+            assert!(first.contains(&board.runs(0)), "{at}: runs {:?}, {:?}", board.runs(0), board.boots);
+            assert_eq!(board.runs(1), Some(BESIDE), "{at}: {:?}", board.boots);
+            board.reset();
+            assert!(settled.contains(&board.runs(0)), "{at}: settles on {:?}, {:?}", board.runs(0), board.boots);
+            assert_eq!(board.runs(1), Some(BESIDE), "{at}: {:?}", board.boots);
+            // Once more, and on to another one.
+            try_and_confirm(&mut board, 70).unwrap_or_else(|error| panic!("{at}: afterwards: {error}"));
+            board.reset();
+            assert_eq!(board.runs(0), Some(70), "{at}: {:?}", board.boots);
+            assert_eq!(board.runs(1), Some(BESIDE), "{at}: {:?}", board.boots);
+            let rolled_back = board.upload(0, &image(60, BYTES), 700);
+            assert_eq!(rolled_back, Err(Error::RolledBack { counter: 6, floor: 7 }), "{at}");
+            cuts += 1;
+        }
+    }
+    println!("{name}: {} operations, {cuts} cuts", operations.len());
+    assert!(cuts > operations.len());
+    cuts
+}
+
+#[test]
+fn install() {
+    let start = &mut board(4);
+    cut_everywhere(
+        "install, test, confirm",
+        start,
+        |board| try_and_confirm(board, 20),
+        &[None, Some(20)],
+        &[None, Some(20)],
+    );
+    cut_everywhere("install for good", start, |board| replace(board, 20), &[None, Some(20)], &[None, Some(20)]);
+}
+
+#[test]
+fn update() {
+    let start = &mut updated(4, 20);
+    let either = &[Some(20), Some(30)];
+    cut_everywhere("update, test, confirm", start, |board| try_and_confirm(board, 30), either, either);
+    cut_everywhere("update for good", start, |board| replace(board, 30), either, either);
+}
+
+#[test]
+fn revert() {
+    let start = &mut updated(4, 20);
+    let either = &[Some(20), Some(30)];
+    cut_everywhere("update, test, revert", start, |board| try_and_reset(board, 30), either, &[Some(20)]);
+    let fails = |board: &mut Board| {
+        let image = image(30, BYTES);
+        board.upload(0, &image, 700)?;
+        board.set(30, &image, false)?;
+        board.reset();
+        // Without power there was no trial.
+        let ended = board.trial_failed(0);
+        assert!(ended.is_some() || board.flash().is_off());
+        Ok(())
+    };
+    cut_everywhere("update, test, the image fails", start, fails, either, &[Some(20)]);
+}
+
+#[test]
+fn over_an_older_image() {
+    let start = &mut updated(4, 20);
+    replace(start, 30).expect("updated");
+    let either = &[Some(30), Some(40)];
+    cut_everywhere("update over an older image", start, |board| try_and_confirm(board, 40), either, either);
+    cut_everywhere(
+        "erase",
+        start,
+        |board| sandhill_update::smp::Images::erase(&mut **board, 0),
+        &[Some(30)],
+        &[Some(30)],
+    );
+    let spoilt: Flow = |board| {
+        let mut image = image(40, BYTES).to_vec();
+        image[5000] ^= 1;
+        let refused = board.upload(0, &image, 700);
+        assert!(refused == Err(Error::HashMismatch) || board.flash().is_off(), "{refused:?}");
+        Ok(())
+    };
+    cut_everywhere("upload of a damaged image", start, spoilt, &[Some(30)], &[Some(30)]);
+}
+
+/// An image that came through a probe becomes the active one.
+#[test]
+fn taken_over() {
+    let start = &mut updated(4, 20);
+    let place = |board: &mut Board| {
+        board.flash_directly(0, Slot::A, &image(50, BYTES));
+        board.reset();
+        Ok(())
+    };
+    cut_everywhere("an image through a probe", start, place, &[Some(50)], &[Some(50)]);
+}
+
+/// The journal's sectors take turns. The history before makes stale records say that the other slot is active.
+#[test]
+fn journal_takes_the_next_sector() {
+    for sectors in [2, 3, 4] {
+        let mut start = board(sectors);
+        let mut turns = 0;
+        for round in 0..100 {
+            let old = [20, 21][round % 2];
+            replace_by(&mut start, old, SMALL).expect("updated");
+            let mut whole = start.copy();
+            whole.flash().operations.clear();
+            trial(&mut whole).expect("a trial and back");
+            let journal = 4 * SLOT;
+            if whole.flash().operations.iter().any(|&(kind, at)| kind == Kind::Erase && at >= journal) {
+                let name = format!("journal of {sectors} sectors, update {round}, which erases one");
+                cut_everywhere(&name, &mut start, trial, &[Some(old), Some(40)], &[Some(old)]);
+                turns += 1;
+                if turns == 3 {
+                    break;
+                }
+            }
+        }
+        assert_eq!(turns, 3, "{sectors} sectors");
+    }
+}
+
+/// Upload of a small image, test, reset, reset.
+fn trial(board: &mut Board) -> Result<(), Error> {
+    let image = image(40, SMALL);
+    board.upload(0, &image, 700)?;
+    board.set(40, &image, false)?;
+    board.reset();
+    board.reset();
+    Ok(())
+}
