@@ -105,14 +105,21 @@ impl smp::Images for Images {
         if start[0] != MAGIC || length > SLOT_BYTES || upgrade {
             return Err(Refused);
         }
-        self.slots[usize::from(guest)].clear();
         self.upload = Some((guest, length));
         Ok(())
+    }
+
+    fn already_there(&self, guest: u8, length: u32, sha: &[u8; 32]) -> bool {
+        let slot = &self.slots[usize::from(guest)];
+        slot.len() == length as usize && slot.first_chunk() == Some(sha)
     }
 
     fn data(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Refused> {
         let (guest, length) = self.upload.expect("after begin");
         let slot = &mut self.slots[usize::from(guest)];
+        if offset == 0 {
+            slot.clear();
+        }
         assert!(slot.len() == offset as usize && slot.len() + bytes.len() <= length as usize);
         slot.extend(bytes);
         if bytes[0] == 0 {
@@ -133,7 +140,12 @@ impl smp::Images for Images {
         if image[0] == MAGIC { Ok("n") } else { Err(Refused) }
     }
 
-    fn set_state(&mut self, hash: Option<&[u8]>, confirm: bool, changed: &mut dyn FnMut(u8, u8)) -> Result<(), Refused> {
+    fn set_state(
+        &mut self,
+        hash: Option<&[u8]>,
+        confirm: bool,
+        changed: &mut dyn FnMut(u8, u8),
+    ) -> Result<(), Refused> {
         assert!(hash.is_some() || confirm);
         changed(0, 1);
         if hash.is_some_and(<[u8]>::is_empty) { Err(Refused) } else { Ok(()) }

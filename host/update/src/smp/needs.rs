@@ -1,4 +1,7 @@
-//! What an SMP server asks of its surroundings.
+//! What the SMP server asks of its surroundings: the images in flash, and the board around them.
+//!
+//! It calls them one after the other from `Server::handle` and `Server::work`, never from anywhere else. What they refuse,
+//! they say why in words for the user of an SMP tool; the server hands that on as it is.
 
 use core::fmt;
 
@@ -90,13 +93,6 @@ pub trait Images {
     /// Calls `each` for each slot that holds an image that can be read: guest 0 first, slot A first.
     fn list(&self, each: &mut dyn FnMut(&Entry<'_>));
 
-    /// Whether the slot that an upload for `guest` would go to holds the very file of `length` bytes with this SHA-256, whole
-    /// and verified: then nothing has to be uploaded and written again. False if that is not known.
-    fn already_there(&self, guest: u8, length: u32, sha: &[u8; 32]) -> bool {
-        let _ = (guest, length, sha);
-        false
-    }
-
     /// Begins the upload of an image of `length` bytes for `guest` (0 or 1) into the slot that is not active. `start` is what
     /// the first chunk holds, at least the 32 bytes of the header. `upgrade`: its version has to be higher than that of the
     /// image that is active. Writes no flash: it is called before the chunk is answered.
@@ -104,6 +100,10 @@ pub trait Images {
     /// # Errors
     /// The image can be refused already, or there is no free slot.
     fn begin(&mut self, guest: u8, length: u32, start: &[u8], upgrade: bool) -> Result<(), Self::Error>;
+
+    /// Whether the slot that an upload for `guest` would go to holds the very file of `length` bytes with this SHA-256, whole
+    /// and verified: then no `data` follows the `begin` before.
+    fn already_there(&self, guest: u8, length: u32, sha: &[u8; 32]) -> bool;
 
     /// Takes the next piece, which begins `offset` bytes into the image and is of any length.
     ///

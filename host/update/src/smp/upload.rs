@@ -128,10 +128,6 @@ impl<E: Refusal> Uploads<E> {
             return Err(OVERRUN.into());
         }
         self.current = None;
-        if image != RAM && sha.is_some_and(|sha| images.already_there(image, length, &sha)) {
-            let upload = self.current.insert(Upload { image, length, sha, next: length, unwritten: None });
-            return Ok(Some(upload.progress()));
-        }
         let begun = if image == RAM {
             let room = length <= board.ram_slot_bytes() && board.ram_slot(length as usize).is_some();
             if room { Ok(()) } else { Err(NO_ROOM.into()) }
@@ -142,7 +138,11 @@ impl<E: Refusal> Uploads<E> {
             say_refused(board, image, &failure);
             return Err(failure);
         }
-        self.current = Some(Upload { image, length, sha, next: 0, unwritten: None });
+        let upload = self.current.insert(Upload { image, length, sha, next: 0, unwritten: None });
+        if image != RAM && sha.is_some_and(|sha| images.already_there(image, length, &sha)) {
+            upload.next = length;
+            return Ok(Some(upload.progress()));
+        }
         Ok(None)
     }
 

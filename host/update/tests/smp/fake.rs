@@ -116,7 +116,7 @@ impl smp::Images for Images {
 
     fn already_there(&self, guest: u8, length: u32, announced: &[u8; 32]) -> bool {
         let image = &self.slots[usize::from(guest)][1];
-        image.len() == length as usize && sha(image) == *announced && self.upload.is_none()
+        image.len() == length as usize && sha(image) == *announced
     }
 
     fn begin(&mut self, guest: u8, length: u32, start: &[u8], upgrade: bool) -> Result<(), Refused> {
@@ -133,7 +133,6 @@ impl smp::Images for Images {
         if upgrade && start[4] == 0 {
             return Err(Refused::NotNewer);
         }
-        self.slots[usize::from(guest)][1].clear();
         self.upload = Some((guest, length));
         Ok(())
     }
@@ -141,6 +140,9 @@ impl smp::Images for Images {
     fn data(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Refused> {
         let (guest, length) = self.upload.expect("data only after begin");
         let slot = &mut self.slots[usize::from(guest)][1];
+        if offset == 0 {
+            slot.clear();
+        }
         assert_eq!(slot.len(), offset as usize, "no gap, no overlap");
         assert!(slot.len() + bytes.len() <= length as usize);
         let left = self.writes_left.checked_sub(1);

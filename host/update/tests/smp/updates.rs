@@ -159,6 +159,18 @@ fn what_is_not_an_image_of_ours_is_refused_with_the_reason() {
 }
 
 #[test]
+fn the_file_that_is_there_is_not_written_again() {
+    let (client, host) = connect(reset(board(&image(1, 9000, 1))).0);
+    let new = image(2, 9000, 1);
+    for _ in 0..2 {
+        client.image_upload(&new, None, None, true, None).unwrap_err();
+        client.image_upload(&new, None, None, false, None).unwrap();
+    }
+    let uploads = lock(&host).board.said.iter().filter(|line| line.contains("uploaded")).count();
+    assert_eq!(uploads, 1);
+}
+
+#[test]
 fn an_image_in_ram_leaves_flash_alone() {
     let (client, host) = connect(reset(board(&image(1, 9000, 1))).0);
     let (before, new) = (flash_of(&host), image(2, 7000, 1));
