@@ -116,25 +116,49 @@ pub fn read<F: Flash>(flash: &F, region: &Range<u32>) -> Result<[Option<Record>;
 /// # Errors
 /// [`Error::Journal`]; then it is the same.
 pub fn write<F: Flash>(flash: &mut F, region: &Range<u32>, guest: u8, record: &Record) -> Result<(), Error> {
+    let records = GUESTS.map(|guest| newest(flash, region, guest, None).and_then(|found| found.record));
     tidy(flash, region)?;
-    let newest_of_all =
-        GUESTS.into_iter().filter_map(|guest| newest(flash, region, guest, None)).map(|found| found.sequence).max();
-    let sequence = newest_of_all.map_or(0, |sequence| sequence.wrapping_add(1));
+    match append(flash, region, guest, record) {
+        Err(DAMAGED) => {}
+        result => return result,
+    }
+    // No power cut does that; something else has written here. The last resort, and the one thing that must not be cut short.
+    for page in pages::<F>(region) {
+        erase(flash, &page)?;
+    }
+    let other = GUESTS.into_iter().zip(records).filter(|&(other, _)| other != guest);
+    for (other, before) in other.filter_map(|(other, record)| Some((other, record?))) {
+        append(flash, region, other, &before)?;
+    }
+    append(flash, region, guest, record)
+}
+
+/// What the library finds in no way to go on with.
+const DAMAGED: Error = Error::Journal { what: "it is damaged" };
+
+/// The library's part of [`write`], read back.
+fn append<F: Flash>(flash: &mut F, region: &Range<u32>, guest: u8, record: &Record) -> Result<(), Error> {
+    let newest_of_all = GUESTS.into_iter().filter_map(|guest| newest(flash, region, guest, None));
+    let sequence = newest_of_all.map(|found| found.sequence).max().map_or(0, |sequence| sequence.wrapping_add(1));
     let bytes = record.to_bytes(sequence);
     let config = MapConfig::try_new(region.clone()).map_err(|_| Error::Journal { what: "its region" })?;
     let mut map = MapStorage::<u8, _, _>::new(Driver { flash: &mut *flash }, config, Cache::new_uncached());
     let mut buffer = [0; BUFFER_BYTES];
-    now(map.store_item(&mut buffer, &guest, &&bytes[..])).map_err(|error| Error::Journal {
-        what: match error {
-            sequential_storage::Error::Storage { .. } => "the flash reports an error",
-            sequential_storage::Error::FullStorage => "it is full",
-            _ => "it is damaged",
-        },
-    })?;
+    match now(map.store_item(&mut buffer, &guest, &&bytes[..])) {
+        Err(sequential_storage::Error::Storage { .. }) => return Err(FLASH),
+        Err(_) => return Err(DAMAGED),
+        Ok(()) => {}
+    }
     match newest(flash, region, guest, None) {
         Some(found) if found.sequence == sequence && found.record == Some(*record) => Ok(()),
-        _ => Err(Error::Journal { what: "it does not read back" }),
+        _ => Err(DAMAGED),
     }
+}
+
+const FLASH: Error = Error::Journal { what: "the flash reports an error" };
+
+fn erase<F: Flash>(flash: &mut F, page: &Range<u32>) -> Result<(), Error> {
+    flash.erase(page.start, page.end).map_err(|_| FLASH)
 }
 
 /// Erases what an erase that was cut short has left, where the library would take it for a sector in use. Nothing that is
@@ -174,7 +198,7 @@ fn erase_unless_needed<F: Flash>(flash: &mut F, region: &Range<u32>, page: Range
         sequence(newest(flash, region, guest, Some(&page))) != sequence(newest(flash, region, guest, None))
     });
     if !is_needed {
-        flash.erase(page.start, page.end).map_err(|_| Error::Journal { what: "the flash reports an error" })?;
+        erase(flash, &page)?;
     }
     Ok(!is_needed)
 }

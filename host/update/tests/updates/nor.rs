@@ -42,7 +42,7 @@ impl Torn {
         Self::Garbage(4),
         Self::All,
     ];
-    pub const PROGRAM: [Self; 5] = [Self::Nothing, Self::Start(1), Self::Start(128), Self::Start(255), Self::All];
+    pub const PROGRAM: [Self; 4] = [Self::Nothing, Self::Start(1), Self::Start(128), Self::All];
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -167,7 +167,7 @@ impl NorFlash for Nor {
     fn erase(&mut self, from: u32, to: u32) -> Result<(), PowerIsOff> {
         let (from, to) = (from as usize, to as usize);
         assert!(from < to && to <= self.bytes.len() && from.is_multiple_of(SECTOR) && to.is_multiple_of(SECTOR));
-        assert!(to - from == SECTOR || (to - from == 65_536 && from.is_multiple_of(65_536)), "{from:x}..{to:x}");
+        assert!([SECTOR, 32_768, 65_536].contains(&(to - from)) && from.is_multiple_of(to - from), "{from:x}..{to:x}");
         for sector in (from..to).step_by(SECTOR) {
             self.operate(Kind::Erase, sector, &[0xff; SECTOR])?;
         }

@@ -6,7 +6,7 @@ use sandhill_update::{Error, Slot};
 use crate::board::{Board, SLOT, image};
 use crate::nor::{Kind, Torn};
 
-const BYTES: usize = 9000;
+const BYTES: usize = 5000;
 /// Where the image does not matter.
 const SMALL: usize = 1000;
 /// The other guest's, which nothing here is about.
@@ -65,17 +65,13 @@ fn try_and_reset(board: &mut Board, id: u8) -> Result<(), Error> {
 
 type Flow = fn(&mut Board) -> Result<(), Error>;
 
-/// Cuts `flow` short everywhere. `old` and `new` are what may run at the first boot afterwards, `settled` what may after
-/// another, when trials are over. Returns the number of cuts.
-fn cut_everywhere(name: &str, start: &mut Board, flow: Flow, first: &[Option<u8>], settled: &[Option<u8>]) -> usize {
-    let mut whole = start.copy();
-    whole.flash().operations.clear();
-    flow(&mut whole).unwrap_or_else(|error| panic!("{name}: {error}"));
-    let operations = whole.flash().operations.clone();
+/// Cuts `flow` short everywhere. `first` is what may run at the first boot afterwards, `settled` what may after another,
+/// when trials are over.
+fn cut_everywhere(name: &str, start: &mut Board, flow: Flow, first: &[Option<u8>], settled: &[Option<u8>]) {
+    let operations = operations_of(start, flow);
     let mut cuts = 0;
     for (operation, (kind, offset)) in operations.iter().enumerate() {
-        let ways: &[Torn] = if *kind == Kind::Erase { &Torn::ERASE } else { &Torn::PROGRAM };
-        for &torn in ways {
+        for &torn in ways(*kind) {
             let at = format!("{name}: power goes in {kind:?} {operation} at 0x{offset:x}, {torn:?}");
             let mut board = start.copy();
             board.flash().cut_at(operation, torn);
@@ -83,24 +79,39 @@ fn cut_everywhere(name: &str, start: &mut Board, flow: Flow, first: &[Option<u8>
             let _ = flow(&mut board);
             assert!(board.flash().is_off(), "{at}: not reached");
             board.power_cycle();
-            assert!(first.contains(&board.runs(0)), "{at}: runs {:?}, {:?}", board.runs(0), board.boots);
-            assert_eq!(board.runs(1), Some(BESIDE), "{at}: {:?}", board.boots);
-            board.reset();
-            assert!(settled.contains(&board.runs(0)), "{at}: settles on {:?}, {:?}", board.runs(0), board.boots);
-            assert_eq!(board.runs(1), Some(BESIDE), "{at}: {:?}", board.boots);
-            // Once more, and on to another one.
-            try_and_confirm(&mut board, 70).unwrap_or_else(|error| panic!("{at}: afterwards: {error}"));
-            board.reset();
-            assert_eq!(board.runs(0), Some(70), "{at}: {:?}", board.boots);
-            assert_eq!(board.runs(1), Some(BESIDE), "{at}: {:?}", board.boots);
-            let rolled_back = board.upload(0, &image(60, BYTES), 700);
-            assert_eq!(rolled_back, Err(Error::RolledBack { counter: 6, floor: 7 }), "{at}");
+            check(&mut board, &at, first, settled);
             cuts += 1;
         }
     }
     println!("{name}: {} operations, {cuts} cuts", operations.len());
     assert!(cuts > operations.len());
-    cuts
+}
+
+fn operations_of(start: &mut Board, flow: Flow) -> Vec<(Kind, usize)> {
+    let mut board = start.copy();
+    board.flash().operations.clear();
+    flow(&mut board).expect("power is on");
+    board.flash().operations.clone()
+}
+
+fn ways(kind: Kind) -> &'static [Torn] {
+    if kind == Kind::Erase { &Torn::ERASE } else { &Torn::PROGRAM }
+}
+
+/// After power has come back.
+fn check(board: &mut Board, at: &str, first: &[Option<u8>], settled: &[Option<u8>]) {
+    assert!(first.contains(&board.runs(0)), "{at}: runs {:?}, {:?}", board.runs(0), board.boots);
+    assert_eq!(board.runs(1), Some(BESIDE), "{at}: {:?}", board.boots);
+    board.reset();
+    assert!(settled.contains(&board.runs(0)), "{at}: settles on {:?}, {:?}", board.runs(0), board.boots);
+    assert_eq!(board.runs(1), Some(BESIDE), "{at}: {:?}", board.boots);
+    // It can be updated all the same, and its floor has risen then.
+    try_and_confirm(board, 70).unwrap_or_else(|error| panic!("{at}: afterwards: {error}"));
+    board.reset();
+    assert_eq!(board.runs(0), Some(70), "{at}: {:?}", board.boots);
+    assert_eq!(board.runs(1), Some(BESIDE), "{at}: {:?}", board.boots);
+    let rolled_back = board.upload(0, &image(60, BYTES), 700);
+    assert_eq!(rolled_back, Err(Error::RolledBack { counter: 6, floor: 7 }), "{at}");
 }
 
 #[test]
@@ -157,7 +168,7 @@ fn over_an_older_image() {
     );
     let spoilt: Flow = |board| {
         let mut image = image(40, BYTES).to_vec();
-        image[5000] ^= 1;
+        image[4500] ^= 1;
         let refused = board.upload(0, &image, 700);
         assert!(refused == Err(Error::HashMismatch) || board.flash().is_off(), "{refused:?}");
         Ok(())
@@ -181,26 +192,57 @@ fn taken_over() {
 #[test]
 fn journal_takes_the_next_sector() {
     for sectors in [2, 3, 4] {
-        let mut start = board(sectors);
-        let mut turns = 0;
-        for round in 0..100 {
-            let old = [20, 21][round % 2];
-            replace_by(&mut start, old, SMALL).expect("updated");
-            let mut whole = start.copy();
-            whole.flash().operations.clear();
-            trial(&mut whole).expect("a trial and back");
-            let journal = 4 * SLOT;
-            if whole.flash().operations.iter().any(|&(kind, at)| kind == Kind::Erase && at >= journal) {
-                let name = format!("journal of {sectors} sectors, update {round}, which erases one");
-                cut_everywhere(&name, &mut start, trial, &[Some(old), Some(40)], &[Some(old)]);
-                turns += 1;
-                if turns == 3 {
-                    break;
-                }
+        for (mut start, name) in turns(sectors, 3) {
+            let old = start.runs(0);
+            cut_everywhere(&name, &mut start, trial, &[old, Some(40)], &[old]);
+        }
+    }
+}
+
+/// Power comes back and goes again, at some operation of what the board does then: the same trial, at the least.
+#[test]
+fn power_goes_twice() {
+    let mut random = fastrand::Rng::with_seed(0x2C07);
+    let (mut cuts, mut second) = (0, 0);
+    for (mut start, name) in [turns(2, 2), turns(3, 2)].into_iter().flatten() {
+        let old = start.runs(0);
+        let operations = operations_of(&mut start, trial);
+        for (operation, (kind, _)) in operations.iter().enumerate() {
+            for &torn in ways(*kind) {
+                let mut board = start.copy();
+                board.flash().cut_at(operation, torn);
+                let _ = trial(&mut board);
+                board.flash().power_on();
+                let again = random.usize(..operations.len());
+                let torn_again = [ways(Kind::Erase), ways(Kind::Program)].concat()[random.usize(..17)];
+                board.flash().cut_at(again, torn_again);
+                board.reset();
+                let _ = trial(&mut board);
+                second += usize::from(board.flash().is_off());
+                board.power_cycle();
+                let at = format!("{name}: power goes in {operation}, {torn:?}, then in {again}, {torn_again:?}");
+                check(&mut board, &at, &[old, Some(40)], &[old]);
+                cuts += 1;
             }
         }
-        assert_eq!(turns, 3, "{sectors} sectors");
     }
+    println!("power goes twice: {second} of {cuts} a second time");
+    assert!(second * 2 > cuts);
+}
+
+/// Boards on which the next [`trial`] erases a sector of the journal.
+fn turns(sectors: usize, count: usize) -> Vec<(Board, String)> {
+    let mut board = board(sectors);
+    let mut turns = Vec::new();
+    for round in 0..100 {
+        replace_by(&mut board, [20, 21][round % 2], SMALL).expect("updated");
+        let is_turn = |&(kind, at): &(Kind, usize)| kind == Kind::Erase && at >= 4 * SLOT;
+        if turns.len() < count && operations_of(&mut board, trial).iter().any(is_turn) {
+            turns.push((board.copy(), format!("journal of {sectors} sectors, update {round}, which erases one")));
+        }
+    }
+    assert_eq!(turns.len(), count);
+    turns
 }
 
 /// Upload of a small image, test, reset, reset.
