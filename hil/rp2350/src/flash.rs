@@ -1,20 +1,21 @@
 //! The flash chip on the board: NOR flash that only the boot ROM's functions write.
 //!
 //! An erase sets all bits of a sector, a program only clears bits. Times are typical ones of the W25Q32JV datasheet
-//! (AC characteristics: tSE 45 ms, tBE2 150 ms, tPP 0.4 ms); a Pico 2 carries a chip of that family. Each sector and each page
-//! is an operation by itself, with a time of its own, and power may go in any of them. A block of 64 KiB that is erased at once
-//! is sixteen, one after the other: a choice. Until the last one is done nobody can read.
+//! (AC characteristics: tSE 45 ms, tBE1 120 ms, tBE2 150 ms, tPP 0.4 ms); a Pico 2 carries a chip of that family. Each sector and
+//! each page is an operation by itself, with a time of its own, and power may go in any of them. A block of 32 or 64 KiB that is erased at
+//! once is eight or sixteen, one after the other: a choice. Until the last one is done nobody can read.
 
 use crate::time::{Instant, UNITS_PER_SECOND};
 
 pub(crate) const SIZE: usize = 4 << 20;
 pub(crate) const SECTOR: u32 = 4096;
-pub(crate) const BLOCK: u32 = 64 * 1024;
 pub(crate) const PAGE: u32 = 256;
 
 const MICROSECOND: u64 = UNITS_PER_SECOND / 1_000_000;
 const SECTOR_ERASE: u64 = 45_000 * MICROSECOND;
-const BLOCK_ERASE: u64 = 150_000 * MICROSECOND;
+/// Blocks that are erased at once: bytes, the chip's command, time.
+const BLOCKS: [(u32, u8, u64); 2] =
+    [(32 * 1024, 0x52, 120_000 * MICROSECOND), (64 * 1024, 0xd8, 150_000 * MICROSECOND)];
 const PAGE_PROGRAM: u64 = 400 * MICROSECOND;
 
 /// How often each 4 KiB sector of the flash was erased and programmed since the chip was made.
@@ -72,8 +73,8 @@ pub(crate) struct Job {
     kind: FlashOperationKind,
     from: u32,
     end: u32,
-    /// An erase takes whole blocks at once.
-    blocks: bool,
+    /// An erase takes whole blocks of so many bytes at once, in such a time.
+    block: Option<(u32, u64)>,
     /// What a program writes from `from` on.
     data: Vec<u8>,
 }
@@ -89,17 +90,19 @@ fn check(offset: u32, count: u32, unit: u32) -> Result<u32, Refusal> {
 }
 
 impl Job {
-    /// Erases sectors: whole 64 KiB blocks at once where `blocks` allows it, as the boot ROM does.
-    pub(crate) fn erase(offset: u32, count: u32, blocks: bool) -> Result<Self, Refusal> {
+    /// Erases sectors: whole blocks at once where `block` gives a size and a command of the chip for them, as the boot ROM does.
+    pub(crate) fn erase(offset: u32, count: u32, block: (u32, u8)) -> Result<Self, Refusal> {
         let end = check(offset, count, SECTOR)?;
-        Ok(Self { kind: FlashOperationKind::Erase, from: offset, end, blocks, data: Vec::new() })
+        let known = BLOCKS.into_iter().find(|&(bytes, command, _)| (bytes, command) == block);
+        let block = known.map(|(bytes, _, time)| (bytes, time));
+        Ok(Self { kind: FlashOperationKind::Erase, from: offset, end, block, data: Vec::new() })
     }
 
     /// Programs `count` bytes, each of which `data` gives by its number; one that is nowhere is out of range, too.
     pub(crate) fn program(offset: u32, count: u32, data: impl FnMut(u32) -> Option<u8>) -> Result<Self, Refusal> {
         let end = check(offset, count, PAGE)?;
         let data = (0..count).map(data).collect::<Option<_>>().ok_or(Refusal::OutOfRange)?;
-        Ok(Self { kind: FlashOperationKind::Program, from: offset, end, blocks: false, data })
+        Ok(Self { kind: FlashOperationKind::Program, from: offset, end, block: None, data })
     }
 
     /// Bytes of one operation.
@@ -112,14 +115,17 @@ impl Job {
 
     /// How long the operation at `offset` takes.
     fn time(&self, offset: u32) -> u64 {
-        let block = offset & !(BLOCK - 1);
-        match self.kind {
-            FlashOperationKind::Program => PAGE_PROGRAM,
-            FlashOperationKind::Erase if self.blocks && block >= self.from && block + BLOCK <= self.end => {
-                BLOCK_ERASE / u64::from(BLOCK / SECTOR)
+        match (self.kind, self.block) {
+            (FlashOperationKind::Program, _) => PAGE_PROGRAM,
+            (FlashOperationKind::Erase, Some((bytes, time))) if self.has_block(offset & !(bytes - 1), bytes) => {
+                time / u64::from(bytes / SECTOR)
             }
-            FlashOperationKind::Erase => SECTOR_ERASE,
+            (FlashOperationKind::Erase, _) => SECTOR_ERASE,
         }
+    }
+
+    fn has_block(&self, block: u32, bytes: u32) -> bool {
+        block >= self.from && block + bytes <= self.end
     }
 
     fn duration(&self) -> u64 {

@@ -1,4 +1,4 @@
-//! The firmware: checks the guests in the two slots and runs them where they lie in flash, both at once.
+//! The firmware: checks the guests in flash and runs them where they lie, both at once, and takes new ones over the console.
 //!
 //! It promises that whatever is in the slots, and whatever a guest does, the board stays alive and says what it found, on
 //! UART0 and over RTT. It owns the hardware; what a guest may do and what its end means is decided in `sandhill-runtime`,
@@ -11,11 +11,13 @@ extern crate alloc;
 
 mod board;
 mod boot;
+mod client;
 mod engine_support;
 mod fault;
+mod guests;
 mod heap;
 mod kernel;
-mod slot;
+mod ram_slot;
 mod stack;
 mod supervisor;
 mod vitals;

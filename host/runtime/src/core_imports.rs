@@ -11,6 +11,11 @@ use wasmtime::{Caller, Error, Extern, ExternType, Func, FuncType, Module, Result
 use crate::platform::State;
 use crate::{Board, Violation};
 
+/// Versions of the contract that a host has functions of.
+pub const PACKAGES: &[&str] = &["embedded:platform@0.1.0", "embedded:platform@0.2.0"];
+/// Interfaces of the newest of them.
+pub const INTERFACES: &[&str] = &["gpio", "timing", "button", "uart", "pwm"];
+
 /// A function of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Import {

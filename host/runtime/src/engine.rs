@@ -7,8 +7,20 @@ use core::num::NonZeroUsize;
 
 use wasmtime::{Config, Engine};
 
+/// [`WASMTIME_VERSION`] as a literal.
+#[macro_export]
+macro_rules! wasmtime_version {
+    () => {
+        "48.0.8"
+    };
+}
+
 /// The version of Wasmtime in this host. An image made by another major version is refused.
-pub const WASMTIME_VERSION: &str = "48.0.8";
+pub const WASMTIME_VERSION: &str = wasmtime_version!();
+
+/// What an image says it was compiled for, if it is for this host's microcontroller: version, target, and the start of the
+/// SHA-256 of what Wasmtime writes of version and settings into a `.cwasm`. A test compares it with what `guests/pack` makes.
+pub const IMAGE_ENGINE: &str = concat!("wasmtime ", wasmtime_version!(), " pulley32 05ff2f93");
 
 /// A trap's report names the function it happened in, not its callers.
 const BACKTRACE_FRAMES: NonZeroUsize = NonZeroUsize::MIN;

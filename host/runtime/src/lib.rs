@@ -27,7 +27,8 @@ mod vitals;
 pub use board::{Board, Stop};
 #[cfg(feature = "component")]
 pub use component::OPERATIONS_PER_US;
-pub use engine::WASMTIME_VERSION;
+pub use core_imports::{INTERFACES, PACKAGES};
+pub use engine::{IMAGE_ENGINE, WASMTIME_VERSION};
 pub use guest::{Guest, Host};
 pub use outcome::{Outcome, Place, Trap, Violation};
 pub use pacer::Pacer;

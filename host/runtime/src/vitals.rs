@@ -24,6 +24,20 @@ macro_rules! figures {
             pub const fn new() -> Self {
                 Self { $($field: Figure::new(),)* }
             }
+
+            /// Names of the figures, each with a line's end, in their order.
+            const NAMES: &'static str = concat!($(stringify!($field), "\n",)*);
+
+            /// Calls `each` with the name and the value of every figure, in order.
+            pub fn each(&self, each: &mut dyn FnMut(&str, u32)) {
+                // SAFETY: the struct is `repr(C)` and has figures only, as many as there are names.
+                let figures = unsafe {
+                    core::slice::from_raw_parts(core::ptr::from_ref(self).cast::<Figure>(), size_of::<Self>() / 4)
+                };
+                for (name, figure) in Self::NAMES.lines().zip(figures) {
+                    each(name, figure.get());
+                }
+            }
         }
 
         impl Default for $name {
@@ -68,6 +82,16 @@ figures! {
     resets: "resets",
     /// resets by the watchdog since power-on
     watchdog_resets: "resets",
+    /// sectors of flash erased since reset
+    flash_erases: "sectors",
+    /// pages of flash programmed since reset
+    flash_programs: "pages",
+    /// longest that writing flash stopped everything else
+    flash_longest_us: "us",
+    /// requests of the update protocol since reset
+    smp_requests: "requests",
+    /// those of them that were refused
+    smp_errors: "requests",
 }
 
 figures! {
@@ -83,7 +107,7 @@ figures! {
     stack_size: "bytes",
     /// deepest use of that stack so far
     stack_peak: "bytes",
-    /// to check the image's hash
+    /// to check the image's hash and signature
     verify_cycles: "cycles",
     /// to take the image where it lies
     load_cycles: "cycles",
@@ -109,6 +133,10 @@ figures! {
     restarts: "restarts",
     /// longest from a trap to the pins being safe
     safe_us_max: "us",
+    /// where its image is: 0 slot A, 1 slot B, 2 RAM
+    slot: "slot",
+    /// whether the next reset brings back the image before, unless this one is confirmed
+    on_trial: "0|1",
 }
 
 /// All figures, one word each, as a probe finds them.
@@ -230,12 +258,24 @@ mod tests {
     }
 
     #[test]
+    fn every_figure_is_told_by_its_name() {
+        let vitals = HostVitals::new();
+        vitals.heap_size.set(1);
+        vitals.smp_errors.set(2);
+        let mut told = alloc::vec::Vec::new();
+        vitals.each(&mut |name, value| told.push((alloc::string::String::from(name), value)));
+        assert_eq!(told.len() * 4, size_of::<HostVitals>());
+        assert_eq!(told.first(), Some(&("heap_size".into(), 1)));
+        assert_eq!(told.last(), Some(&("smp_errors".into(), 2)));
+    }
+
+    #[test]
     fn the_text_is_in_memory_order() {
         let word = |name: &str| VITALS_TEXT.lines().position(|line| line.split(' ').next() == Some(name));
         let guest = offset_of!(Vitals, guests) / 4;
         assert_eq!(word("magic"), Some(0));
         assert_eq!(word("heap_size"), Some(offset_of!(Vitals, host.heap_size) / 4));
-        assert_eq!(word("watchdog_resets"), Some(guest - 1));
+        assert_eq!(word("smp_errors"), Some(guest - 1));
         assert_eq!(word("guest0_state"), Some(guest));
         assert_eq!(word("guest0_traps"), Some(guest + offset_of!(GuestVitals, traps) / 4));
         assert_eq!(word("guest1_traps"), Some(guest + (size_of::<GuestVitals>() + offset_of!(GuestVitals, traps)) / 4));

@@ -8,7 +8,7 @@ use embedded_storage::nor_flash::NorFlash;
 /// Flash that is written through a driver and read where it is mapped. Offsets count from the start of flash.
 ///
 /// `WRITE_SIZE` divides 256 and `ERASE_SIZE` is 4096 on the boards that this is for. An erase of more than that is asked
-/// for only in blocks of 64 KiB that are aligned to their size.
+/// for only in blocks of 32 or 64 KiB that are aligned to their size.
 pub trait Flash: NorFlash {
     /// `length` bytes from offset `from`.
     fn map(&self, from: u32, length: usize) -> &[u8];

@@ -17,8 +17,8 @@ use crate::updates::Updates;
 /// What a NOR flash programs at once, and what is reserved for an image's header.
 const PAGE_BYTES: usize = HEADER_PAGE_BYTES;
 const PAGE: u32 = PAGE_BYTES as u32;
-/// What it erases at once, faster than sector by sector.
-const BLOCK: u32 = 64 * 1024;
+/// What flash erases at once, faster than sector by sector; the largest first.
+const BLOCKS: [u32; 2] = [64 * 1024, 32 * 1024];
 
 /// The upload under way.
 pub(crate) struct Upload {
@@ -29,6 +29,8 @@ pub(crate) struct Upload {
     next: u32,
     /// Erased, from the start.
     erased: u32,
+    /// Of what has arrived; hashed as it does, while the line brings more.
+    file: Sha256,
     /// The image's first page.
     head: [u8; PAGE_BYTES],
     /// The last page, as far as it has arrived.
@@ -53,7 +55,7 @@ impl<F: Flash> Updates<F> {
             self.check_version(guest, Version::of_header(start))?;
         }
         let page = [0xff; PAGE_BYTES];
-        self.upload = Some(Upload { guest, slot, length, next: 0, erased: 0, head: page, page });
+        self.upload = Some(Upload { guest, slot, length, next: 0, erased: 0, file: Sha256::new(), head: page, page });
         Ok(())
     }
 
@@ -77,6 +79,7 @@ impl<F: Flash> Updates<F> {
             self.upload = Some(upload);
             return Err(Error::OutOfOrder { expected });
         }
+        upload.file.update(bytes);
         let mut rest = bytes;
         while !rest.is_empty() {
             let at = upload.next as usize % PAGE_BYTES;
@@ -106,7 +109,11 @@ impl<F: Flash> Updates<F> {
             self.program_last(&mut upload)?;
         }
         let (guest, slot) = (upload.guest, upload.slot);
-        let (hash, counter) = self.check(&upload, sha)?;
+        let file = upload.file.finalize_reset();
+        if sha.is_some_and(|sha| file.as_slice() != sha) {
+            return Err(Error::ShaDiffers);
+        }
+        let (hash, counter) = self.check(&upload)?;
         let mut record = *self.record(guest);
         record.known[slot as usize] = hash;
         self.remember(guest, record)?;
@@ -116,15 +123,9 @@ impl<F: Flash> Updates<F> {
     }
 
     /// Of a complete upload whose first page is not in flash yet: hash and security counter.
-    fn check(&self, upload: &Upload, sha: Option<&[u8; 32]>) -> Result<([u8; 32], u32), Error> {
+    fn check(&self, upload: &Upload) -> Result<([u8; 32], u32), Error> {
         let length = upload.length as usize;
         let uploaded = &self.bytes(upload.guest, upload.slot)[..length];
-        let rest = uploaded.get(PAGE_BYTES..).unwrap_or_default();
-        let head = &upload.head[..length.min(PAGE_BYTES)];
-        let differs = |sha: &[u8; 32]| Sha256::new().chain_update(head).chain_update(rest).finalize().as_slice() != sha;
-        if sha.is_some_and(differs) {
-            return Err(Error::ShaDiffers);
-        }
         let floor = self.record(upload.guest).floor;
         let image = Image::verify_with(&upload.head, uploaded, &self.trust, floor)?;
         if image.bytes() != length {
@@ -170,8 +171,8 @@ pub(crate) fn erase<F: Flash>(flash: &mut F, range: Range<u32>) -> Result<(), Er
 fn erase_up_to<F: Flash>(flash: &mut F, range: Range<u32>, extent: u32) -> Result<u32, Error> {
     let mut at = range.start;
     while at < range.end {
-        let is_block = at.is_multiple_of(BLOCK) && at + BLOCK <= extent;
-        let end = at + if is_block { BLOCK } else { F::ERASE_SIZE as u32 };
+        let block = BLOCKS.into_iter().find(|block| at.is_multiple_of(*block) && at + block <= extent);
+        let end = at + block.unwrap_or(F::ERASE_SIZE as u32);
         let is_blank = |flash: &F| flash.map(at, (end - at) as usize).iter().all(|&byte| byte == 0xff);
         if !is_blank(flash) {
             flash.erase(at, end).map_err(|error| failed(at, &error))?;

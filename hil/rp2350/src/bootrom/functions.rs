@@ -7,7 +7,7 @@ use super::{Entry, boot};
 use crate::bus::{Bus, Master, Size};
 use crate::cpu::Core;
 use crate::diagnostic::What;
-use crate::flash::{BLOCK, Job, Refusal};
+use crate::flash::{Job, Refusal};
 use crate::memory;
 use crate::soc::{FLASH_BASE, Soc};
 use crate::time::UNITS_PER_SECOND;
@@ -27,6 +27,8 @@ const FLASH_OP_SHIFT: u32 = 16;
 const FLASH_OP_ERASE: u32 = 0;
 const FLASH_OP_PROGRAM: u32 = 1;
 const FLASH_OP_READ: u32 = 2;
+/// The block that `flash_op` erases at once, and the chip's command for it.
+const D8H: (u32, u8) = (64 * 1024, 0xd8);
 const MILLISECOND: u64 = UNITS_PER_SECOND / 1000;
 
 /// This chip's unique identifier and boot-time random number: fixed, the model being deterministic.
@@ -40,10 +42,10 @@ pub(crate) type Outcome = Result<(), i32>;
 /// refused call does nothing and takes no time; its effect reports it.
 pub(crate) fn begin(soc: &mut Soc, core: &Core, entry: Entry, at: u64) -> (u64, Outcome) {
     let job = match entry {
-        Entry::FlashRangeErase => Job::erase(core.reg(0), core.reg(1), core.reg(2) == BLOCK),
+        Entry::FlashRangeErase => Job::erase(core.reg(0), core.reg(1), (core.reg(2), core.reg(3) as u8)),
         Entry::FlashRangeProgram => program(soc, core.id(), core.reg(0), core.reg(1), core.reg(2)),
         Entry::FlashOp => match core.reg(0) >> FLASH_OP_SHIFT & 7 {
-            FLASH_OP_ERASE => Job::erase(offset_of(core.reg(1)), core.reg(2), true),
+            FLASH_OP_ERASE => Job::erase(offset_of(core.reg(1)), core.reg(2), D8H),
             FLASH_OP_PROGRAM => program(soc, core.id(), offset_of(core.reg(1)), core.reg(3), core.reg(2)),
             _ => return (at, Ok(())),
         },

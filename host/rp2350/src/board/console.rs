@@ -1,8 +1,9 @@
-//! The console on UART0: lines for a person with a serial adapter. Each also goes to defmt over RTT.
+//! The console on UART0: lines for a person with a serial adapter, each also said to defmt over RTT, and between them the
+//! frames of the update protocol, in both directions.
 //!
-//! Writing never waits and never keeps interrupts off for more than a microsecond or two: a line is formatted first, then
-//! copied into a ring that the UART's interrupt empties. A ring without room for a line loses the line; the panic handler
-//! alone waits.
+//! Saying a line never waits and never keeps interrupts off for more than a microsecond or two: a line is formatted first, then
+//! copied into a ring that the UART's interrupt empties. A ring without room for a line loses the line; frames and the panic handler
+//! wait. What is received when its ring is full is lost.
 
 use core::cell::RefCell;
 use core::fmt::{self, Write};
@@ -12,13 +13,22 @@ use critical_section::Mutex;
 use defmt_rtt as _;
 use rp235x_hal::pac::{self, interrupt};
 
+use super::bridge;
 use super::pins::{self, Function, Pull};
 use super::ring::Ring;
 use super::uart1::divisors;
+use crate::kernel::{self, Events, Thread};
 
-const BAUD: u32 = 115_200;
+/// Bits a second after a reset.
+pub const BAUD: u32 = 115_200;
+/// A client that has sent a request waits for the answer: the ring holds more than the longest encoded request.
+const RECEIVED_BYTES: usize = 4096;
+/// Interrupt levels: receive and transmit at half of the FIFO's 32 bytes (RP2350 datasheet, 12.1.8, UARTIFLS). A receiver
+/// that is quiet for 32 bits interrupts too.
+const AT_HALF: u8 = 2;
 /// The console's pins.
-const PINS: u32 = 0b11;
+const TX: u32 = 0;
+const RX: u32 = 1;
 /// Longest line, with its end. The rest of a longer one is lost.
 const LINE_BYTES: usize = 256;
 const LINE_END: &[u8] = b"\r\n";
@@ -38,28 +48,104 @@ macro_rules! report {
 }
 pub(crate) use report;
 
-static CONSOLE: Mutex<RefCell<Console>> = Mutex::new(RefCell::new(Console { uart: None, ring: Ring::new() }));
+static CONSOLE: Mutex<RefCell<Console>> =
+    Mutex::new(RefCell::new(Console { uart: None, ring: Ring::new(), received: Ring::new() }));
 
 struct Console {
     /// None until it is open. Lines wait in the ring until then.
     uart: Option<pac::UART0>,
     ring: Ring<512>,
+    received: Ring<RECEIVED_BYTES>,
 }
 
-/// Opens UART0: 8 data bits, no parity, one stop bit.
+/// Opens UART0: 8 data bits, no parity, one stop bit, [`BAUD`].
 pub fn open(uart: pac::UART0) {
-    for pin in pins::each(PINS) {
-        pins::connect(pin, Function::Uart, Pull::None);
-    }
-    let (whole, sixty_fourths) = divisors(BAUD).expect("115200 baud is within reach");
-    // SAFETY: `divisors` gives 16 and 6 bits, and a word length is 2 bits.
+    pins::connect(TX, Function::Uart, Pull::None);
+    // The line is idle without an adapter, too.
+    pins::connect(RX, Function::Uart, Pull::Up);
+    start(&uart, divisors(BAUD).expect("115200 baud is within reach"));
+    critical_section::with(|cs| CONSOLE.borrow_ref_mut(cs).uart = Some(uart));
+}
+
+/// Sets the rate and starts both directions. What the FIFOs hold is lost.
+fn start(uart: &pac::UART0, (whole, sixty_fourths): (u16, u8)) {
+    uart.uartcr().reset();
+    uart.uartlcr_h().reset();
+    // SAFETY: `divisors` gives 16 and 6 bits; the word length is 2 bits, a level 3.
     unsafe {
         uart.uartibrd().write(|w| w.baud_divint().bits(whole));
         uart.uartfbrd().write(|w| w.baud_divfrac().bits(sixty_fourths));
         uart.uartlcr_h().write(|w| w.wlen().bits(0b11).fen().set_bit());
+        uart.uartifls().write(|w| w.rxiflsel().bits(AT_HALF).txiflsel().bits(AT_HALF));
     }
+    uart.uartimsc().write(|w| w.rxim().set_bit().rtim().set_bit());
     uart.uartcr().write(|w| w.uarten().set_bit().txe().set_bit().rxe().set_bit());
-    critical_section::with(|cs| CONSOLE.borrow_ref_mut(cs).uart = Some(uart));
+}
+
+/// Whether the port can run at this rate.
+pub fn reaches(baud: u32) -> bool {
+    divisors(baud).is_some()
+}
+
+/// Changes the rate once everything that is queued was sent; false if it is out of reach. For the supervisor.
+pub fn set_baud(baud: u32) -> bool {
+    let Some(divisors) = divisors(baud) else { return false };
+    flush();
+    critical_section::with(|cs| {
+        let mut console = CONSOLE.borrow_ref_mut(cs);
+        console.received.clear();
+        if let Some(uart) = &console.uart {
+            start(uart, divisors);
+        }
+        console.feed();
+    });
+    true
+}
+
+/// Waits until everything that is queued was sent. For the supervisor.
+pub fn flush() {
+    while critical_section::with(|cs| CONSOLE.borrow_ref(cs).is_sending()) {
+        kernel::wait(kernel::now_us() + 500, Events::NONE);
+    }
+}
+
+/// Queues bytes of a frame, whole lines of it, waiting for room. For the supervisor.
+pub fn send(bytes: &[u8]) {
+    loop {
+        let queued = critical_section::with(|cs| {
+            let mut console = CONSOLE.borrow_ref_mut(cs);
+            let queued = console.ring.push_all(bytes);
+            console.feed();
+            queued
+        });
+        if queued {
+            return;
+        }
+        kernel::wait(kernel::now_us() + 500, Events::NONE);
+    }
+}
+
+/// Takes what was received, as much as fits: how much. [`Events::RECEIVED`] tells the supervisor of the end of a line.
+pub fn receive(into: &mut [u8]) -> usize {
+    critical_section::with(|cs| CONSOLE.borrow_ref_mut(cs).received.take(into))
+}
+
+/// Does `work`, with interrupts off and without a core that could receive; what arrives meanwhile is received all the same.
+pub fn bridged<R>(work: impl FnOnce() -> R) -> R {
+    let (done, any) = critical_section::with(|cs| {
+        let mut console = CONSOLE.borrow_ref_mut(cs);
+        let Console { uart: Some(uart), received, .. } = &mut *console else { return (work(), false) };
+        // SAFETY: the console is borrowed and interrupts are off until it ends, so nobody else touches ring or UART.
+        let bridge = unsafe { bridge::begin(uart, received.vacant()) };
+        let done = work();
+        let arrived: usize = bridge.end(uart).into_iter().sum();
+        received.arrived(arrived);
+        (done, arrived > 0)
+    });
+    if any {
+        kernel::signal(Thread::Supervisor, Events::RECEIVED);
+    }
+    done
 }
 
 /// Queues one line.
@@ -104,7 +190,26 @@ impl Console {
             // SAFETY: any byte may be sent.
             uart.uartdr().write(|w| unsafe { w.data().bits(byte) });
         }
-        uart.uartimsc().write(|w| w.txim().bit(!self.ring.is_empty()));
+        uart.uartimsc().write(|w| w.rxim().set_bit().rtim().set_bit().txim().bit(!self.ring.is_empty()));
+    }
+
+    fn is_sending(&self) -> bool {
+        !self.ring.is_empty() || self.uart.as_ref().is_some_and(|uart| uart.uartfr().read().busy().bit_is_set())
+    }
+
+    /// Takes what the UART has: true if a line is complete, or the ring is getting full.
+    fn take(&mut self) -> bool {
+        let Self { uart: Some(uart), received, .. } = self else { return false };
+        let mut complete = false;
+        while uart.uartfr().read().rxfe().bit_is_clear() {
+            let data = uart.uartdr().read();
+            // A byte that was disturbed is not what was sent.
+            if data.fe().bit_is_clear() && data.be().bit_is_clear() {
+                received.push_all(&[data.data().bits()]);
+                complete |= data.data().bits() == b'\n';
+            }
+        }
+        complete || received.room() < RECEIVED_BYTES / 2
     }
 
     /// Waits for the UART to take everything.
@@ -152,11 +257,15 @@ impl Write for Line {
 
 #[interrupt]
 fn UART0_IRQ() {
-    critical_section::with(|cs| {
+    let complete = critical_section::with(|cs| {
         let mut console = CONSOLE.borrow_ref_mut(cs);
         if let Some(uart) = &console.uart {
-            uart.uarticr().write(|w| w.txic().clear_bit_by_one());
+            uart.uarticr().write(|w| w.txic().clear_bit_by_one().rtic().clear_bit_by_one());
         }
         console.feed();
+        console.take()
     });
+    if complete {
+        kernel::signal(Thread::Supervisor, Events::RECEIVED);
+    }
 }

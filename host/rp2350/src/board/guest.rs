@@ -214,7 +214,7 @@ impl Board for Pico2Guest {
             if pins::take_edge(pin, edge) {
                 return Ok(true);
             }
-            if kernel::now_us() >= deadline_us {
+            if kernel::now_us() >= deadline_us || kernel::is_ending() {
                 return Ok(false);
             }
             pins::watch_edge(pin, edge);

@@ -4,8 +4,10 @@
 //! and that a guest's pins are where its policy wants them within 10 us of [`make_safe`]. Which guest may use what is
 //! decided by [`claim`]; when it runs is the kernel's business.
 
+mod bridge;
 pub mod clocks;
 pub mod console;
+pub mod flash;
 mod guest;
 mod pins;
 mod pwm;
@@ -36,14 +38,19 @@ pub fn start() {
     // A debugger's reset leaves peripherals as they were: let go of whatever ran before. The pads come second, because
     // their reset isolates them with the level they have.
     resets.reset().modify(|_, w| w.io_bank0().set_bit());
-    resets.reset().modify(|_, w| w.pads_bank0().set_bit().pwm().set_bit().uart0().set_bit().uart1().set_bit());
+    resets
+        .reset()
+        .modify(|_, w| w.pads_bank0().set_bit().pwm().set_bit().uart0().set_bit().uart1().set_bit().dma().set_bit());
     resets.reset().modify(|_, w| {
         w.io_bank0().clear_bit().pads_bank0().clear_bit().pwm().clear_bit();
-        w.uart0().clear_bit().uart1().clear_bit().timer0().clear_bit()
+        w.uart0().clear_bit().uart1().clear_bit().timer0().clear_bit().dma().clear_bit()
     });
     loop {
         let done = resets.reset_done().read();
-        let pins = done.io_bank0().bit_is_set() && done.pads_bank0().bit_is_set() && done.pwm().bit_is_set();
+        let pins = done.dma().bit_is_set()
+            && done.io_bank0().bit_is_set()
+            && done.pads_bank0().bit_is_set()
+            && done.pwm().bit_is_set();
         if pins && done.uart0().bit_is_set() && done.uart1().bit_is_set() && done.timer0().bit_is_set() {
             break;
         }

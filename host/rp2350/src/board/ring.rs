@@ -42,6 +42,31 @@ impl<const BYTES: usize> Ring<BYTES> {
         Some(byte)
     }
 
+    /// Takes the oldest bytes, as many as there are and fit: how many.
+    pub fn take(&mut self, into: &mut [u8]) -> usize {
+        let count = into.len().min(self.length);
+        let end = (self.first + count).min(BYTES);
+        let (start, rest) = into[..count].split_at_mut(end - self.first);
+        start.copy_from_slice(&self.bytes[self.first..end]);
+        rest.copy_from_slice(&self.bytes[..rest.len()]);
+        self.first = (self.first + count) % BYTES;
+        self.length -= count;
+        count
+    }
+
+    /// The two pieces that the next bytes go to, in order; either may be empty. [`Self::arrived`] says how many came.
+    pub fn vacant(&mut self) -> [&mut [u8]; 2] {
+        let (from, room) = ((self.first + self.length) % BYTES, self.room());
+        let (before, after) = self.bytes.split_at_mut(from);
+        let here = room.min(after.len());
+        [&mut after[..here], &mut before[..room - here]]
+    }
+
+    /// `count` bytes were written to what [`Self::vacant`] gave.
+    pub fn arrived(&mut self, count: usize) {
+        self.length += count.min(self.room());
+    }
+
     pub fn clear(&mut self) {
         self.length = 0;
     }

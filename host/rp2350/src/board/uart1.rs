@@ -99,6 +99,9 @@ pub fn write(mut bytes: &[u8]) {
             now
         });
         bytes = &bytes[queued..];
+        if kernel::is_ending() {
+            return;
+        }
         if queued == 0 {
             kernel::wait(NEVER, Events::SENT);
         }
@@ -111,7 +114,7 @@ pub fn read(deadline_us: u64) -> Option<u8> {
         if let Some(byte) = critical_section::with(|cs| PORT.borrow_ref_mut(cs).received.pop()) {
             return Some(byte);
         }
-        if kernel::now_us() >= deadline_us {
+        if kernel::now_us() >= deadline_us || kernel::is_ending() {
             return None;
         }
         kernel::wait(deadline_us, Events::RECEIVED);

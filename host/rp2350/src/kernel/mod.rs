@@ -141,12 +141,12 @@ pub fn current() -> Thread {
 }
 
 /// Blocks this thread until [`now_us`] is `until_us` or one of `events` has come, and takes those that have: none means
-/// that the time has come. For threads only.
+/// that the time has come, or that the guest is to end ([`is_ending`]). For threads only.
 pub fn wait(until_us: u64, events: Events) -> Events {
     let index = CURRENT.load(Ordering::Relaxed);
     let taken = with(|kernel| {
         let taken = kernel.take_events(index, events);
-        if taken.is_empty() && now_us() < until_us {
+        if taken.is_empty() && now_us() < until_us && !kernel.is_condemned() {
             kernel.book(DWT::cycle_count());
             kernel.block(until_us, events);
             switch::request();
@@ -196,6 +196,23 @@ pub unsafe fn spawn(slot: usize, entry: extern "C" fn(*mut ()), argument: *mut (
     CALL_ENDED[index].store(0, Ordering::Relaxed);
     with(|kernel| kernel.spawn(index, context));
     switch::request();
+}
+
+/// Has the guest in `slot` end, as one that ran too long does: at its next bytecode. What it waits for it gets no more. The
+/// supervisor then gets [`Events::ENDED`], unless there was no guest.
+pub fn stop(slot: usize) {
+    with(|kernel| kernel.stop(Thread::Guest(slot).index()));
+    switch::request();
+}
+
+/// Whether the running thread's guest is to end: waiting is over at once then.
+pub fn is_ending() -> bool {
+    with(|kernel| kernel.is_condemned())
+}
+
+/// Microseconds until the next deadline of a guest: 0 while one computes. What comes from outside may come at any time.
+pub fn quiet_us() -> u64 {
+    with(|kernel| kernel.quiet_us(now_us()))
 }
 
 /// Bounds the guest in `slot`. Called while its thread does not exist.

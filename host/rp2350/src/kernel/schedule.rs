@@ -232,6 +232,34 @@ impl Schedule {
         thread.condemned_at = Some(thread.cycles);
     }
 
+    /// The guest of this thread is to end, wherever it is: one that waits is woken, and ends on its way back.
+    pub(super) fn stop(&mut self, index: usize) {
+        let thread = &mut self.threads[index];
+        if matches!(thread.state, State::Free | State::Ended(_)) || thread.condemned_at.is_some() {
+            return;
+        }
+        thread.condemned_at = Some(thread.cycles);
+        if thread.state != State::Ready {
+            self.make_ready(index);
+        }
+    }
+
+    /// Whether the running thread is to end, so that it must not wait any more.
+    pub(super) fn is_condemned(&self) -> bool {
+        self.threads[self.current].condemned_at.is_some()
+    }
+
+    /// Microseconds until a guest has something to do, as far as that is known: 0 if one has now.
+    pub(super) fn quiet_us(&self, now_us: u64) -> u64 {
+        let guests = self.threads.iter().skip(1);
+        let quiet = |thread: &Thread| match thread.state {
+            State::Free | State::Ended(_) => NEVER,
+            State::Ready => 0,
+            State::Waiting | State::HeldBack => thread.deadline_us.saturating_sub(now_us),
+        };
+        guests.map(quiet).min().unwrap_or(NEVER)
+    }
+
     /// What is closed to the thread if it is condemned.
     pub(super) fn condemned_text(&self, index: usize) -> Option<Range<usize>> {
         let thread = &self.threads[index];
