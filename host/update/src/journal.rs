@@ -29,7 +29,6 @@ const HEADER_BYTES: usize = 8;
 /// The second word of each header of ours: the length and its CRC-16.
 const LENGTH_WORD: u32 = DATA_BYTES as u32 | (crc16_of_length(DATA_BYTES as u16) as u32) << 16;
 const NO_SLOT: u8 = 0xff;
-const GUESTS: [u8; 2] = [0, 1];
 /// For the library: key and record, padded to whole words of any flash.
 const BUFFER_BYTES: usize = DATA_BYTES.next_multiple_of(32);
 
@@ -102,10 +101,10 @@ impl Record {
 /// # Errors
 /// [`Error::JournalUnreadable`]: it holds something, and no record.
 pub fn read<F: Flash>(flash: &F, region: &Range<u32>) -> Result<[Option<Record>; 2], Error> {
-    let found = GUESTS.map(|guest| newest(flash, region, guest, None));
+    let found = newest(flash, region, None);
     let is_foreign = |found: &Option<Found>| found.as_ref().is_some_and(|found| found.record.is_none());
-    let is_blank = pages::<F>(region).all(|page| state(flash, &page) == State::Blank);
-    if found.iter().any(is_foreign) || (found.iter().all(Option::is_none) && !is_blank) {
+    let is_begun = |page: Range<u32>| flash.map(page.start, F::WRITE_SIZE).iter().any(|&byte| byte != 0xff);
+    if found.iter().any(is_foreign) || (found.iter().all(Option::is_none) && pages::<F>(region).any(is_begun)) {
         return Err(Error::JournalUnreadable);
     }
     Ok(found.map(|found| found.and_then(|found| found.record)))
@@ -116,7 +115,7 @@ pub fn read<F: Flash>(flash: &F, region: &Range<u32>) -> Result<[Option<Record>;
 /// # Errors
 /// [`Error::Journal`]; then it is the same.
 pub fn write<F: Flash>(flash: &mut F, region: &Range<u32>, guest: u8, record: &Record) -> Result<(), Error> {
-    let records = GUESTS.map(|guest| newest(flash, region, guest, None).and_then(|found| found.record));
+    let records = newest(flash, region, None).map(|found| found.and_then(|found| found.record));
     tidy(flash, region)?;
     match append(flash, region, guest, record) {
         Err(DAMAGED) => {}
@@ -126,7 +125,7 @@ pub fn write<F: Flash>(flash: &mut F, region: &Range<u32>, guest: u8, record: &R
     for page in pages::<F>(region) {
         erase(flash, &page)?;
     }
-    let other = GUESTS.into_iter().zip(records).filter(|&(other, _)| other != guest);
+    let other = (0..).zip(records).filter(|&(other, _)| other != guest);
     for (other, before) in other.filter_map(|(other, record)| Some((other, record?))) {
         append(flash, region, other, &before)?;
     }
@@ -138,8 +137,8 @@ const DAMAGED: Error = Error::Journal { what: "it is damaged" };
 
 /// The library's part of [`write`], read back.
 fn append<F: Flash>(flash: &mut F, region: &Range<u32>, guest: u8, record: &Record) -> Result<(), Error> {
-    let newest_of_all = GUESTS.into_iter().filter_map(|guest| newest(flash, region, guest, None));
-    let sequence = newest_of_all.map(|found| found.sequence).max().map_or(0, |sequence| sequence.wrapping_add(1));
+    let numbers = newest(flash, region, None).into_iter().flatten().map(|found| found.sequence);
+    let sequence = numbers.max().map_or(0, |highest| highest.wrapping_add(1));
     let bytes = record.to_bytes(sequence);
     let config = MapConfig::try_new(region.clone()).map_err(|_| Error::Journal { what: "its region" })?;
     let mut map = MapStorage::<u8, _, _>::new(Driver { flash: &mut *flash }, config, Cache::new_uncached());
@@ -149,7 +148,7 @@ fn append<F: Flash>(flash: &mut F, region: &Range<u32>, guest: u8, record: &Reco
         Err(_) => return Err(DAMAGED),
         Ok(()) => {}
     }
-    match newest(flash, region, guest, None) {
+    match &newest(flash, region, None)[usize::from(guest)] {
         Some(found) if found.sequence == sequence && found.record == Some(*record) => Ok(()),
         _ => Err(DAMAGED),
     }
@@ -179,10 +178,7 @@ fn tidy<F: Flash>(flash: &mut F, region: &Range<u32>) -> Result<(), Error> {
     }
     if (0..count).all(|index| state(flash, &page(index)) == State::Full) {
         // One of them was to be erased: the one after the newest record.
-        let newest = GUESTS
-            .into_iter()
-            .filter_map(|guest| newest(flash, region, guest, None))
-            .max_by_key(|found| found.sequence);
+        let newest = newest(flash, region, None).into_iter().flatten().max_by_key(|found| found.sequence);
         let last = newest.map_or(0, |found| (found.offset - region.start) as usize / F::ERASE_SIZE);
         if !erase_unless_needed(flash, region, page(last + 1))? {
             erase_unless_needed(flash, region, page(last))?;
@@ -193,10 +189,8 @@ fn tidy<F: Flash>(flash: &mut F, region: &Range<u32>) -> Result<(), Error> {
 
 /// Whether it was erased.
 fn erase_unless_needed<F: Flash>(flash: &mut F, region: &Range<u32>, page: Range<u32>) -> Result<bool, Error> {
-    let sequence = |found: Option<Found>| found.map(|found| found.sequence);
-    let is_needed = GUESTS.into_iter().any(|guest| {
-        sequence(newest(flash, region, guest, Some(&page))) != sequence(newest(flash, region, guest, None))
-    });
+    let numbers = |except| newest(flash, region, except).map(|found| found.map(|found| found.sequence));
+    let is_needed = numbers(Some(&page)) != numbers(None);
     if !is_needed {
         erase(flash, &page)?;
     }
@@ -210,28 +204,38 @@ struct Found {
     record: Option<Record>,
 }
 
-/// The record of `guest` with the highest number, in all sectors but `except`.
-fn newest<F: Flash>(flash: &F, region: &Range<u32>, guest: u8, except: Option<&Range<u32>>) -> Option<Found> {
+/// Of each guest the record with the highest number, in all sectors but `except`.
+fn newest<F: Flash>(flash: &F, region: &Range<u32>, except: Option<&Range<u32>>) -> [Option<Found>; 2] {
+    let mut found = [None, None];
     // A record that was cut short is passed over: the next one has a lower number, or the same one in another place.
-    let mut below = (u32::MAX, u32::MAX);
-    loop {
-        let mut best = None;
+    let mut below = [Some((u32::MAX, u32::MAX)); 2];
+    while below != [None; 2] {
+        let mut best = [None; 2];
         for page in pages::<F>(region).filter(|page| Some(page) != except) {
             for (offset, item) in items::<F>(flash.map(page.start, page.len())) {
+                let guest = usize::from(item[HEADER_BYTES]);
+                let Some(best) = best.get_mut(guest) else {
+                    continue;
+                };
                 let rank = (word(item, HEADER_BYTES + 1 + 4), page.start + offset);
-                if item[HEADER_BYTES] == guest && rank < below && best.is_none_or(|(best, _)| rank > best) {
-                    best = Some((rank, item));
+                if Some(rank) < below[guest] && best.is_none_or(|(best, _)| rank > best) {
+                    *best = Some((rank, item));
                 }
             }
         }
-        let (rank, item) = best?;
-        let (header, data) = item.split_at(HEADER_BYTES);
-        if crc32(data) == word(header, 0) {
-            let record = data[1..].try_into().ok().and_then(Record::from_bytes);
-            return Some(Found { sequence: rank.0, offset: rank.1, record });
+        for ((found, below), best) in found.iter_mut().zip(&mut below).zip(best) {
+            *below = best.and_then(|(rank, item)| {
+                let (header, data) = item.split_at(HEADER_BYTES);
+                if crc32(data) != word(header, 0) {
+                    return Some(rank);
+                }
+                let record = data[1..].try_into().ok().and_then(Record::from_bytes);
+                *found = Some(Found { sequence: rank.0, offset: rank.1, record });
+                None
+            });
         }
-        below = rank;
     }
+    found
 }
 
 /// A sector, as its first and last byte say.
