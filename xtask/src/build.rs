@@ -16,6 +16,11 @@ pub fn all() -> Result<(), Failure> {
     Step::new(tool("guest-pack")).args(["build", "--out"]).arg(artefacts().join("guests")).run()
 }
 
+/// Guests that misbehave on purpose, and images that are spoilt: tests and measurements flash and upload them.
+pub fn fixtures() -> Result<(), Failure> {
+    Step::new(tool("guest-pack")).args(["build", "--fixtures", "--out"]).arg(artefacts().join("fixtures")).run()
+}
+
 /// The third host, which only tests run.
 pub fn hazard3() -> Result<(), Failure> {
     say("hazard3");

@@ -67,7 +67,7 @@ fn keep_firmware(keys: &str, built: &Path, folder: &Path) -> Result<Value, Failu
 
 /// The third host.
 pub fn build_hazard3() -> Result<(), Failure> {
-    HAZARD3.compile()?;
+    HAZARD3.build().env(keys::VARIABLE, keys::trusted()?).run()?;
     HAZARD3.keep(HAZARD3.package, "hazard3")
 }
 

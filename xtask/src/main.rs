@@ -6,6 +6,7 @@
 mod build;
 mod firmware;
 mod footprint;
+mod fuzz;
 mod keys;
 mod run;
 mod test;
@@ -43,6 +44,22 @@ enum Verb {
     Compare {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
+    },
+    /// Build all and put a board on the chip model through power cuts, a day of updates, and timed uploads; arguments go to
+    /// `endurance` (cuts, soak, speed)
+    Endurance {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Build all and update a guest over the serial port; arguments go to `hil update`
+    Update {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Fuzz every parser that meets bytes from outside, each for so many seconds
+    Fuzz {
+        #[arg(default_value_t = 60)]
+        seconds: u32,
     },
     /// Build all, then the firmware once for every lever of its build, and print what each gives; takes an hour
     Footprint,
@@ -88,6 +105,16 @@ fn dispatch(verb: Verb) -> Result<(), Failure> {
             build::rivals()?;
             Step::new(run::tool("compare")).args(args).run()
         }
+        Verb::Endurance { args } => {
+            build::all()?;
+            build::fixtures()?;
+            Step::new(run::tool("endurance")).args(args).run()
+        }
+        Verb::Update { args } => {
+            build::all()?;
+            Step::new(run::tool("hil")).arg("update").args(args).run()
+        }
+        Verb::Fuzz { seconds } => fuzz::run(seconds),
         Verb::Footprint => footprint::print(),
         Verb::Test { args } => test::all(&args),
         Verb::Lint => test::lint(),

@@ -1,14 +1,17 @@
 //! `./x test` and `./x lint`.
 
-use crate::run::{Failure, Step, artefacts, root, tool};
-use crate::{build, firmware};
+use crate::run::{Failure, Step, root};
+use crate::{build, firmware, fuzz};
+
+/// For each target: enough to find what is wrong at once. `./x fuzz` looks longer.
+const FUZZ_SECONDS: u32 = 5;
 
 pub fn all(args: &[String]) -> Result<(), Failure> {
     build::all()?;
     build::rivals()?;
     build::hazard3()?;
-    // Guests that misbehave on purpose: the end-to-end tests flash them.
-    Step::new(tool("guest-pack")).args(["build", "--fixtures", "--out"]).arg(artefacts().join("fixtures")).run()?;
+    build::fixtures()?;
+    fuzz::run(FUZZ_SECONDS)?;
     Step::cargo().args(["test", "--no-fail-fast"]).args(args).run()
 }
 

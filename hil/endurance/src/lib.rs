@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 pub use board::{Artefacts, Board, Shared};
 pub use cuts::{Cut, Flow, Outcome, count, cuts};
-pub use soak::{Soak, Wear, lifetime_years, soak};
+pub use soak::{Heap, Soak, Wear, lifetime_years, soak};
 pub use speed::{Speed, Upload, speed};
 
 /// Why something could not be measured.

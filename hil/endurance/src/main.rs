@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use comfy_table::{CellAlignment, Table, presets};
-use endurance::{Artefacts, Error, Flow, Outcome, Soak, Wear, count, cuts, lifetime_years, soak, speed};
+use endurance::{Artefacts, Error, Flow, Heap, Outcome, Soak, Wear, count, cuts, lifetime_years, soak, speed};
 
 /// Puts a board on the chip model through what happens in the field, and says how it bears it.
 #[derive(Parser)]
@@ -93,15 +93,15 @@ fn print_cuts(artefacts: &Artefacts) -> Result<(), Error> {
 
 fn print_soak(artefacts: &Artefacts, soak: &Soak) {
     println!("{} updates in {:.1} h of virtual time", soak.updates, soak.hours);
-    let [c, rust, zig] = soak.heap_used;
-    println!(
-        "heap in use after an update to C, Rust, Zig: {}, {}, {} B, first and last time alike: {}",
-        c.1,
-        rust.1,
-        zig.1,
-        [c, rust, zig].iter().all(|(first, last)| first == last)
-    );
-    println!("heap's peak after the first round {} B, at the end {} B", soak.heap_peak.0, soak.heap_peak.1);
+    let mut heap = table(&["heap, bytes in use (at most)", "C", "Rust", "Zig"]);
+    for (what, heaps) in [("updates", soak.after_updates), ("runs from RAM", soak.after_ram_runs)] {
+        for (when, of) in [("first", (|heap| heap.first) as fn(Heap) -> (u32, u32)), ("last", |heap| heap.last)] {
+            let [c, rust, zig] = heaps.map(of).map(|(used, peak)| format!("{used} ({peak})"));
+            heap.add_row([format!("{when} of {what}"), c, rust, zig]);
+        }
+    }
+    println!("{heap}");
+    println!("{} runs from RAM", soak.ram_runs);
     let mut wear = table(&["flash", "sectors erased", "an update", "most of one sector", "pages programmed"]);
     for (name, Wear { erases, erases_most, programs }) in
         [("firmware", soak.firmware), ("guest slots", soak.slots), ("journal", soak.journal)]

@@ -1,5 +1,5 @@
-//! A day of updates, in virtual time: three languages in turn, each uploaded, tested, reset into and confirmed. Nothing may
-//! grow, and flash may wear only where and as much as it was computed to.
+//! A day of updates, in virtual time: three languages in turn, each uploaded, tested, reset into and confirmed; then runs from
+//! the RAM slot, without a reset. Nothing may grow, and flash may wear only where and as much as it was computed to.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -13,6 +13,8 @@ const GUESTS: [&str; 3] = ["guests/blinky-c", "guests/blinky-rust", "guests/blin
 /// What W25Q32JV's datasheet gives a sector: 100 000 erase cycles.
 const CYCLES: f64 = 100_000.0;
 const SECTOR: usize = 4096;
+/// The protocol's number of the RAM slot, and its place in the vitals.
+const RAM_SLOT: u32 = 2;
 
 /// Erases and page programs, of the most worn sector and of all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,16 +24,39 @@ pub struct Wear {
     pub programs: u32,
 }
 
+/// Bytes of the heap that are in use, and most that ever were since the last reset: the first time and the last time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heap {
+    pub first: (u32, u32),
+    pub last: (u32, u32),
+}
+
+impl Heap {
+    fn keep(seen: &mut Option<Self>, board: &mut Board) -> Result<(), Error> {
+        let now = (board.vital("heap_used")?, board.vital("heap_peak")?);
+        let first = seen.map_or(now, |heap| heap.first);
+        *seen = Some(Self { first, last: now });
+        Ok(())
+    }
+
+    #[must_use]
+    pub fn is_flat(&self) -> bool {
+        self.first == self.last
+    }
+}
+
 /// What a soak left.
 #[derive(Clone, Debug)]
 pub struct Soak {
     pub updates: u32,
     /// Of virtual time.
     pub hours: f64,
-    /// Bytes of heap in use after an update to each of the three guests: first and last time.
-    pub heap_used: [(u32, u32); 3],
-    /// Deepest use of the heap after the first round and at the end.
-    pub heap_peak: (u32, u32),
+    /// Of the heap after an update, and the reset in it, to each of the three guests.
+    pub after_updates: [Heap; 3],
+    /// Runs from the RAM slot after that, without a reset.
+    pub ram_runs: u32,
+    /// Of the heap after a run of each of the three guests from RAM.
+    pub after_ram_runs: [Heap; 3],
     pub firmware: Wear,
     pub slots: Wear,
     pub journal: Wear,
@@ -39,7 +64,7 @@ pub struct Soak {
     pub image_sectors: u32,
 }
 
-/// Updates guest 0 `updates` times within `time` of virtual time.
+/// Updates guest 0 `updates` times, three at least, within `time` of virtual time; then runs a tenth as many from RAM.
 ///
 /// # Errors
 /// An update failed.
@@ -48,8 +73,7 @@ pub fn soak(artefacts: &Artefacts, updates: u32, time: Duration, progress: &mut 
     let shared = artefacts.board(Some(&images[2]))?;
     let client = shared.client()?;
     let before = shared.board().chip.wear().clone();
-    let mut heap_used = [None; 3];
-    let mut heap_peak = None;
+    let (mut after_updates, mut after_ram_runs) = ([None; 3], [None; 3]);
     let began = shared.board().chip.now().as_nanos();
     for n in 0..updates {
         let which = n as usize % GUESTS.len();
@@ -62,13 +86,7 @@ pub fn soak(artefacts: &Artefacts, updates: u32, time: Duration, progress: &mut 
         if board.vital("guest0_state")? != 1 || !board.console.iter().any(|line| line.contains(name)) {
             return Err(Error::Wrong(format!("update {n}: {name} does not run: {}", board.console.join("; "))));
         }
-        let used = board.vital("heap_used")?;
-        let (first, _) = *heap_used[which].get_or_insert((used, used));
-        heap_used[which] = Some((first, used));
-        let peak = board.vital("heap_peak")?;
-        let (first, _) = *heap_peak.get_or_insert((peak, peak));
-        // The first round sees each of the three for the first time.
-        heap_peak = Some((if n < 3 { peak } else { first }, peak));
+        Heap::keep(&mut after_updates[which], &mut board)?;
         // The rest of its share of the day.
         let due = began + nanos(time) / u64::from(updates) * u64::from(n + 1);
         let left = due.saturating_sub(board.chip.now().as_nanos());
@@ -77,6 +95,21 @@ pub fn soak(artefacts: &Artefacts, updates: u32, time: Duration, progress: &mut 
         drop(board);
         progress(n + 1);
     }
+    let ram_runs = updates.div_ceil(10).max(6);
+    for n in 0..ram_runs {
+        let which = n as usize % GUESTS.len();
+        client.image_upload(&images[which], Some(RAM_SLOT), None, false, None)?;
+        let mut board = shared.board();
+        board.run(Duration::from_millis(600));
+        if (board.vital("guest0_state")?, board.vital("guest0_slot")?) != (1, RAM_SLOT) {
+            return Err(Error::Wrong(format!("run {n} from RAM: it does not run: {}", board.console.join("; "))));
+        }
+        board.clear_console();
+        // The first round makes the peak.
+        if n >= 3 {
+            Heap::keep(&mut after_ram_runs[which], &mut board)?;
+        }
+    }
     reset(&shared, &client)?;
     let board = shared.board();
     let [firmware, slots, journal] = board.sectors().map(|sectors| wear(&board, &before, sectors));
@@ -84,8 +117,9 @@ pub fn soak(artefacts: &Artefacts, updates: u32, time: Duration, progress: &mut 
     Ok(Soak {
         updates,
         hours: (board.chip.now().as_nanos() - began) as f64 / 3.6e12,
-        heap_used: heap_used.map(Option::unwrap_or_default),
-        heap_peak: heap_peak.unwrap_or_default(),
+        after_updates: after_updates.map(|heap| heap.expect("there were three updates at least")),
+        ram_runs,
+        after_ram_runs: after_ram_runs.map(|heap| heap.expect("there were six runs at least")),
         firmware,
         slots,
         journal,
@@ -119,8 +153,8 @@ impl Soak {
         if self.journal.erases > self.updates {
             wrong.push(format!("{} sectors of the journal erased in {} updates", self.journal.erases, self.updates));
         }
-        if self.heap_used.iter().any(|(first, last)| first != last) || self.heap_peak.0 != self.heap_peak.1 {
-            wrong.push(format!("the heap grew: {:?}, peak {:?}", self.heap_used, self.heap_peak));
+        if !self.after_updates.iter().chain(&self.after_ram_runs).all(Heap::is_flat) {
+            wrong.push(format!("the heap grew: {:?}, {:?}", self.after_updates, self.after_ram_runs));
         }
         if wrong.is_empty() { Ok(()) } else { Err(Error::Wrong(wrong.join("; "))) }
     }

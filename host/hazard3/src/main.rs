@@ -1,7 +1,7 @@
 //! Sandhill on the RP2350's other cores: Hazard3, RISC-V. It runs the guest in slot 0 from the same image as the Arm
 //! firmware does.
 //!
-//! It proves that `sandhill-runtime` needs nothing of Arm, of threads or of an operating system, and is as small as a host
+//! It takes no updates and keeps no security counter. It proves that `sandhill-runtime` needs nothing of Arm, of threads or of an operating system, and is as small as a host
 //! can be: one guest, outputs and time. It does not bound a guest's run time, restart it, or speak to anybody; what became
 //! of the guest is in `VITALS`.
 
@@ -17,8 +17,8 @@ mod start;
 
 use core::panic::PanicInfo;
 
-use sandhill_runtime::{GuestState, Host, Outcome, Policy, VITALS_TEXT, Vitals};
-use sandhill_update::{Error, Image};
+use sandhill_runtime::{GuestState, Host, IMAGE_ENGINE, INTERFACES, Outcome, PACKAGES, Policy, VITALS_TEXT, Vitals};
+use sandhill_update::{Error, Image, Trust};
 
 use crate::board::{Hazard3, OUTPUTS};
 
@@ -42,13 +42,21 @@ const STACK_BYTES: usize = 4 * 1024;
 const HOST_POLICY: Policy =
     Policy { outputs: OUTPUTS, memory_bytes: 16 * 1024, wait_ms: u32::MAX, calls_per_second: u32::MAX, ..Policy::NONE };
 
+/// What an image has to be to run here. Pulley's code is the same on both kinds of cores.
+const TRUST: Trust<'static> = Trust {
+    keys: &include!(concat!(env!("OUT_DIR"), "/keys.rs")),
+    engine: IMAGE_ENGINE,
+    packages: PACKAGES,
+    interfaces: INTERFACES,
+};
+
 /// Called by `start.rs`, once.
 #[unsafe(no_mangle)]
 extern "C" fn main() -> ! {
     heap::init();
     VITALS.host.heap_size.set_size(heap::SIZE);
     let guest = &VITALS.guests[0];
-    match Image::verify(start::slot()) {
+    match Image::verify(start::slot(), &TRUST, 0) {
         Err(Error::Empty) => guest.set_state(GuestState::None),
         Err(_) => guest.set_state(GuestState::Refused),
         Ok(image) => guest.ended(&run(&image)),
@@ -66,8 +74,8 @@ fn run(image: &Image<'static>) -> Outcome {
         Ok(host) => host,
         Err(error) => panic!("engine: {error:#}"),
     };
-    // SAFETY: the payload lies in flash, which nothing writes while this firmware runs. That it was made by Wasmtime
-    // rests on its hash and on who flashed it, until images are signed.
+    // SAFETY: the payload lies in flash, which nothing writes while this firmware runs. That it was made by Wasmtime is what
+    // the image's signature says.
     let program = match unsafe { host.load_in_place(image.payload().into()) } {
         Ok(program) => program,
         Err(outcome) => return outcome,
