@@ -26,6 +26,7 @@ use cortex_m::peripheral::DWT;
 use sandhill_runtime::WASMTIME_VERSION;
 
 use crate::board::console::report;
+use crate::board::retained::Journal;
 use crate::supervisor::Supervisor;
 use crate::vitals::VITALS;
 
@@ -38,11 +39,17 @@ fn main() -> ! {
     board::start();
     kernel::init(board::make_safe);
     vitals::start();
+    Supervisor::new(greet()).run()
+}
+
+/// The console's first lines. Not inlined: what it needs of the stack is not needed for ever.
+#[inline(never)]
+fn greet() -> Journal {
     let (journal, trap) = board::retained::start();
     report!(info, "sandhill {} wasmtime {}", env!("CARGO_PKG_VERSION"), WASMTIME_VERSION);
     VITALS.host.boot_to_console_cycles.set(DWT::cycle_count());
     if let Some(trap) = trap {
         report!(warn, "slot {}: before this reset: {}", trap.slot, trap.text());
     }
-    Supervisor::new(journal).run()
+    journal
 }

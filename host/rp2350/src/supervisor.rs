@@ -4,6 +4,8 @@
 //! It promises that it comes behind every guest that does not take the core for itself, and that only images are run that
 //! `sandhill-update` has verified. It feeds the watchdog as long as every guest that was told to end does end.
 
+use alloc::boxed::Box;
+
 use cortex_m::peripheral::{DWT, SCB};
 use sandhill_runtime::{GUESTS, IMAGE_ENGINE, INTERFACES, PACKAGES};
 use sandhill_update::smp::Server;
@@ -42,21 +44,24 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
+    /// On the heap: the stack would keep it for ever, below all that comes and goes.
+    ///
     /// # Panics
     /// Wasmtime cannot run here.
-    pub fn new(journal: Journal) -> Self {
-        Self {
+    #[inline(never)]
+    pub fn new(journal: Journal) -> Box<Self> {
+        Box::new(Self {
             updates: Updates::new(GuestFlash::new(), flash::layout(), TRUST),
             guests: Guests::new(journal),
             ram: RamSlot::new(),
             line: Line::new(),
             server: Server::new(),
             on_trial: [false; GUESTS],
-        }
+        })
     }
 
     /// Never returns.
-    pub fn run(mut self) -> ! {
+    pub fn run(mut self: Box<Self>) -> ! {
         watchdog::start();
         for guest in 0..GUESTS {
             self.boot(guest);
@@ -82,6 +87,8 @@ impl Supervisor {
     }
 
     /// Decides what runs as `guest`, and starts it.
+    // What it needs of the stack is not needed at the same time as what follows.
+    #[inline(never)]
     fn boot(&mut self, guest: usize) {
         let began = DWT::cycle_count();
         let boot = self.updates.boot(guest);
@@ -139,6 +146,8 @@ impl Supervisor {
     }
 
     /// Answers what clients have sent.
+    // As above.
+    #[inline(never)]
     fn serve(&mut self) {
         while self.line.next_request() {
             let mut around = Around::new(&mut self.guests, &mut self.ram, self.line.baud());

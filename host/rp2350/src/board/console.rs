@@ -22,13 +22,15 @@ use crate::kernel::{self, Events, Thread};
 /// Bits a second after a reset.
 pub const BAUD: u32 = 115_200;
 /// A client that has sent a request waits for the answer: the ring holds more than the longest encoded request.
-const RECEIVED_BYTES: usize = 4096;
+const RECEIVED_BYTES: usize = 3 * 1024;
 /// Interrupt levels: receive and transmit at half of the FIFO's 32 bytes (RP2350 datasheet, 12.1.8, UARTIFLS). A receiver
 /// that is quiet for 32 bits interrupts too.
 const AT_HALF: u8 = 2;
 /// The console's pins.
 const TX: u32 = 0;
 const RX: u32 = 1;
+/// Bytes given to the UART with interrupts off at once: half a microsecond.
+const AT_ONCE: usize = 8;
 /// Longest line, with its end. The rest of a longer one is lost.
 const LINE_BYTES: usize = 256;
 const LINE_END: &[u8] = b"\r\n";
@@ -97,8 +99,8 @@ pub fn set_baud(baud: u32) -> bool {
         if let Some(uart) = &console.uart {
             start(uart, divisors);
         }
-        console.feed();
     });
+    feed();
     true
 }
 
@@ -112,17 +114,18 @@ pub fn flush() {
 /// Queues bytes of a frame, whole lines of it, waiting for room. For the supervisor.
 pub fn send(bytes: &[u8]) {
     loop {
-        let queued = critical_section::with(|cs| {
-            let mut console = CONSOLE.borrow_ref_mut(cs);
-            let queued = console.ring.push_all(bytes);
-            console.feed();
-            queued
-        });
+        let queued = critical_section::with(|cs| CONSOLE.borrow_ref_mut(cs).ring.push_all(bytes));
+        feed();
         if queued {
             return;
         }
         kernel::wait(kernel::now_us() + 500, Events::NONE);
     }
+}
+
+/// Fills the UART's FIFO with what is queued, a few bytes at a time.
+fn feed() {
+    while critical_section::with(|cs| CONSOLE.borrow_ref_mut(cs).feed()) {}
 }
 
 /// Takes what was received, as much as fits: how much. [`Events::RECEIVED`] tells the supervisor of the end of a line.
@@ -156,11 +159,8 @@ pub fn line(level: Level, text: fmt::Arguments<'_>) {
         return;
     }
     let line = Line::format(text);
-    critical_section::with(|cs| {
-        let mut console = CONSOLE.borrow_ref_mut(cs);
-        console.ring.push_all(line.with_end());
-        console.feed();
-    });
+    critical_section::with(|cs| CONSOLE.borrow_ref_mut(cs).ring.push_all(line.with_end()));
+    feed();
     match level {
         Level::Info => defmt::info!("{=str}", line.text()),
         Level::Warn => defmt::warn!("{=str}", line.text()),
@@ -182,15 +182,18 @@ pub fn emergency_line(text: fmt::Arguments<'_>) {
 }
 
 impl Console {
-    /// Moves bytes to the UART until its FIFO is full, and has it ask for more if there are any.
-    fn feed(&mut self) {
-        let Some(uart) = &self.uart else { return };
-        while uart.uartfr().read().txff().bit_is_clear() {
+    /// Moves a few bytes to the UART, and has it ask for more if there are any. Whether it would take more at once.
+    fn feed(&mut self) -> bool {
+        let Some(uart) = &self.uart else { return false };
+        let mut moved = 0;
+        while moved < AT_ONCE && uart.uartfr().read().txff().bit_is_clear() {
             let Some(byte) = self.ring.pop() else { break };
             // SAFETY: any byte may be sent.
             uart.uartdr().write(|w| unsafe { w.data().bits(byte) });
+            moved += 1;
         }
         uart.uartimsc().write(|w| w.rxim().set_bit().rtim().set_bit().txim().bit(!self.ring.is_empty()));
+        moved == AT_ONCE
     }
 
     fn is_sending(&self) -> bool {

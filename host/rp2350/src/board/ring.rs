@@ -8,8 +8,6 @@ pub struct Ring<const BYTES: usize> {
 
 impl<const BYTES: usize> Ring<BYTES> {
     pub const fn new() -> Self {
-        // The index arithmetic below is then one instruction.
-        const { assert!(BYTES.is_power_of_two()) };
         Self { bytes: [0; BYTES], first: 0, length: 0 }
     }
 
