@@ -10,7 +10,7 @@ use std::time::Duration;
 use hil::firmware::{Firmware, VITALS_MAGIC};
 use mcumgr_toolkit::MCUmgrClient;
 use mcumgr_toolkit::transport::serial::ConfigurableTimeout;
-use rp2350_model::{Edge, Instant, Line, Rp2350, RunExit};
+use rp2350_model::{AccessSize, Edge, Instant, Line, Rp2350, RunExit};
 
 use crate::Error;
 
@@ -200,6 +200,18 @@ impl Board {
         word(&mut self.chip, at)
     }
 
+    /// Writes a word through the debug port, as a probe does.
+    ///
+    /// # Panics
+    /// The debug port does not answer.
+    pub fn write(&mut self, address: u32, value: u32) {
+        let mut port = self.chip.debug();
+        let powered = port.dp_write(DP_CTRL_STAT, POWER_UP);
+        let written =
+            powered.and_then(|()| port.mem_write(CORE0_AP, CSW, AccessSize::Word, address, &value.to_le_bytes()));
+        written.expect("the chip is powered, and its debug port answers");
+    }
+
     /// Times of the edges of a pin, in nanoseconds.
     #[must_use]
     pub fn edges_of(&self, pin: u8) -> Vec<u64> {
@@ -304,7 +316,7 @@ impl Artefacts {
         std::fs::read(&path).map_err(|source| Error::Read { path, source })
     }
 
-    /// A board with this firmware, and `image` as guest 0, confirmed since it came through a probe; started.
+    /// A board with this firmware and `image` as guest 0, which is confirmed as it came through a probe; started.
     ///
     /// # Errors
     /// It does not start.

@@ -5,6 +5,7 @@
 //! signed image.
 
 use std::collections::BTreeMap;
+use std::io::Cursor;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -133,8 +134,11 @@ pub fn count(cuts: &[Cut]) -> BTreeMap<Outcome, usize> {
     counts
 }
 
-/// Uploads `image` as guest 0, has it tested or confirmed for good, resets, and waits for it to run.
-pub(crate) fn update(shared: &Shared, client: &MCUmgrClient, image: &[u8], for_good: bool) -> Result<(), Error> {
+/// Uploads `image` as guest 0, has it tested or confirmed for good, resets, and waits for the board to be up.
+///
+/// # Errors
+/// The board refuses it, or does not come up.
+pub fn update(shared: &Shared, client: &MCUmgrClient, image: &[u8], for_good: bool) -> Result<(), Error> {
     client.image_upload(image, Some(0), None, false, None)?;
     let hash = hash(image)?;
     client.image_set_state(Some(&hash), for_good)?;
@@ -151,12 +155,8 @@ pub(crate) fn reset(shared: &Shared, client: &MCUmgrClient) -> Result<(), Error>
 
 /// The hash by which the protocol calls an image.
 pub(crate) fn hash(image: &[u8]) -> Result<Vec<u8>, Error> {
-    let info = mcumgr_toolkit::mcuboot::get_image_info(io_cursor(image));
+    let info = mcumgr_toolkit::mcuboot::get_image_info(Cursor::new(image));
     info.map(|info| info.hash.into()).map_err(|error| Error::Wrong(format!("an artefact is no image: {error}")))
-}
-
-fn io_cursor(image: &[u8]) -> std::io::Cursor<&[u8]> {
-    std::io::Cursor::new(image)
 }
 
 /// One cut: what the board does after it.

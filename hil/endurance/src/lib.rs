@@ -13,7 +13,7 @@ use std::io;
 use std::path::PathBuf;
 
 pub use board::{Artefacts, Board, Shared};
-pub use cuts::{Cut, Flow, Outcome, count, cuts};
+pub use cuts::{Cut, Flow, Outcome, count, cuts, update};
 pub use soak::{Heap, Soak, Wear, lifetime_years, soak};
 pub use speed::{Speed, Upload, speed};
 

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use endurance::{Artefacts, Flow, Outcome, count, cuts, lifetime_years, soak, speed};
+use endurance::{Artefacts, Board, Flow, Outcome, count, cuts, lifetime_years, soak, speed, update};
 
 fn artefacts() -> Artefacts {
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/artefacts"));
@@ -48,6 +48,42 @@ fn power_goes_in_every_write_of_a_revert() {
 fn power_goes_in_every_write_of_a_trap_loop() {
     let [none, old, new] = cut(Flow::TrapLoop);
     assert!(none == 0 && old > 50 && new > 0, "{none}, {old}, {new}");
+}
+
+/// A trial that is not confirmed ends with whatever resets the board.
+#[test]
+fn any_reset_ends_a_trial() {
+    /// WATCHDOG_CTRL with its TRIGGER bit, by the alias that sets bits (RP2350 datasheet, 12.9.7 and 2.1.3).
+    const WATCHDOG_CTRL_SET: u32 = 0x400d_8000 + 0x2000;
+    const TRIGGER: u32 = 1 << 31;
+    let resets: [(&str, fn(&mut Board)); 3] = [
+        ("RUN", |board| {
+            board.chip.set_run(false);
+            board.run(Duration::from_millis(1));
+            board.chip.set_run(true);
+        }),
+        ("watchdog", |board| board.write(WATCHDOG_CTRL_SET, TRIGGER)),
+        ("power", |board| board.chip.power_cycle()),
+    ];
+    let artefacts = artefacts();
+    let image = |guest| artefacts.image(guest).unwrap_or_else(|error| panic!("{error}"));
+    let (old, new) = (image("guests/blinky-c"), image("guests/blinky-zig"));
+    for (what, reset) in resets {
+        let shared = artefacts.board(Some(&old)).unwrap_or_else(|error| panic!("{error}"));
+        let client = shared.client().unwrap_or_else(|error| panic!("{error}"));
+        update(&shared, &client, &new, false).unwrap_or_else(|error| panic!("{what}: {error}"));
+        let mut board = shared.board();
+        assert!(board.console.iter().any(|line| line.contains("blinky-zig: running")), "{what}: {:?}", board.console);
+        board.clear_console();
+        reset(&mut board);
+        let line =
+            board.wait_for(&["slot 0: "], Duration::from_secs(1)).unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert!(line.contains("blinky-c: running"), "{what}: {line}");
+        let why = "update: guest 0: reverted to slot A: there was a reset before a confirmation";
+        assert!(board.console.iter().any(|line| line == why), "{what}: {:?}", board.console);
+        let bites = board.vital("watchdog_resets").unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert_eq!(bites, u32::from(what == "watchdog"), "{what}");
+    }
 }
 
 #[test]

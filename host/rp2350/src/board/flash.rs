@@ -13,7 +13,7 @@ use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashError, NorFlashEr
 use rp235x_hal::rom_data;
 use sandhill_update::{Flash, Layout, Slot};
 
-use super::console;
+use super::{console, watchdog};
 use crate::kernel;
 use crate::vitals::VITALS;
 
@@ -39,6 +39,8 @@ const BLOCKS: [Block; 3] = [
 ];
 /// Likewise for a page (tPP 0.4 ms, 3 ms at most).
 const PAGE_PROGRAM_US: u64 = 700;
+/// The longest of the longest times above.
+const LONGEST_US: u32 = 2_000_000;
 /// What a guest that wakes up is given to go back to sleep.
 const AFTER_A_DEADLINE_US: u64 = 200;
 
@@ -154,6 +156,8 @@ impl GuestFlash {
             }
             kernel::wait(now_us + quiet_us + AFTER_A_DEADLINE_US, kernel::Events::NONE);
         }
+        // An erase at its slowest is no reason for a reset.
+        watchdog::feed_for(LONGEST_US);
         let mut setup = [0; XIP_SETUP_WORDS];
         for (n, word) in setup.iter_mut().enumerate() {
             // SAFETY: boot RAM, which is readable. As words, which is all it takes.

@@ -28,6 +28,13 @@ pub fn start() {
 
 /// Begins its 2 s anew.
 pub fn feed() {
+    feed_for(0);
+}
+
+/// Begins its 2 s anew, after `us` microseconds in which nobody will feed it: 14 s at most.
+pub fn feed_for(us: u32) {
+    // The register has 24 bits.
+    let load = PERIOD_US.saturating_add(us).min(0x00ff_ffff);
     // SAFETY: 24 bits.
-    registers().load().write(|w| unsafe { w.load().bits(PERIOD_US) });
+    registers().load().write(|w| unsafe { w.load().bits(load) });
 }
