@@ -154,7 +154,10 @@ fn a_guest_that_returns_is_reported() {
 #[test]
 fn a_guest_made_by_another_wasmtime_is_refused() {
     let text = failed_verdict("foreign-engine");
-    assert!(text.contains("slot 0: refused: ") && text.contains("version"), "{text}");
+    assert!(text.contains("slot 0: refused: image for another engine (wasmtime 47.0.0 "), "{text}");
+    // Its image says it is for this one.
+    let text = failed_verdict("foreign-cwasm");
+    assert!(text.contains("slot 0: refused: not an image for this host ") && text.contains("version '47'"), "{text}");
 }
 
 #[test]
