@@ -142,7 +142,7 @@ pub enum Error {
     ShortCapture { missing_ms: u64, run_ms: u64 },
 
     #[error(
-        "the first button was pressed {late_ms} ms late, and the capture ends before what follows: raise `analyser.margin_ms` in the bench file, or see what else keeps this machine busy"
+        "a button was pressed {late_ms} ms late, and the capture ends before what follows: raise `analyser.margin_ms` in the bench file, or see what else keeps this machine busy"
     )]
     LatePress { late_ms: u64 },
 

@@ -72,7 +72,7 @@ pub fn forget_updates(probe: &mut dyn Probe, firmware: &Firmware, progress: &Pro
             let mut piece = vec![0; (rest.end - rest.start).min(SECTOR as u64) as usize];
             probe.read(rest.start, &mut piece)?;
             if piece.iter().any(|byte| *byte != 0xFF) {
-                erase(probe, "the journal of earlier updates", journal.clone(), progress)?;
+                erase(probe, "the journal of updates", journal.clone(), progress)?;
                 return Ok(true);
             }
             rest.start += piece.len() as u64;

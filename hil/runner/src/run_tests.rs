@@ -35,6 +35,8 @@ struct Board {
     vitals: Vec<u32>,
     /// Microseconds; every look takes a millisecond.
     timer: u32,
+    /// How long the last write of a press takes, once.
+    stall: u32,
     /// What came in on UART1, and whether the board sends it back.
     uart1: Vec<u8>,
     echoes: bool,
@@ -80,6 +82,9 @@ impl Probe for Script {
         let at = board.timer / 1_000;
         board.log.push(format!("{at} ms: {address:#x} = {word:#x}"));
         board.memory.insert(address, word.to_le_bytes().to_vec());
+        if at >= 1_500 {
+            board.timer += std::mem::take(&mut board.stall);
+        }
         Ok(())
     }
 
@@ -293,7 +298,7 @@ fn what_updates_left_is_erased_once_and_new_guests_boot_once_before_the_capture(
     let expected = [
         "flash the firmware",
         "flash slot B of guest 0, of an earlier update",
-        "flash the journal of earlier updates",
+        "flash the journal of updates",
         "hold",
         "release",
         "flash blinky-c",
@@ -508,6 +513,11 @@ console = ["sandhill"]
     assert!(error.to_string().contains("pressed 1"), "{error}");
     let log = board.board().log.clone();
     assert_eq!(log.iter().filter(|line| line.starts_with("capture ")).count(), 3, "{log:?}");
+    // The same where only the last one is.
+    let board = script(vcd("GPIO25", 800, 1000));
+    board.board().stall = 10_000_000;
+    let error = run(&plan_for(tests, out.path()), &board).unwrap_err();
+    assert!(error.to_string().contains("pressed 1"), "{error}");
 }
 
 #[test]

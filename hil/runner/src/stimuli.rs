@@ -2,7 +2,8 @@
 //!
 //! A press is a change of the pin's pull, made through the debug port while the cores run: analyser and firmware see a
 //! level that really changes, on any bench and without a wire. The board's own timer says when. Presses keep their
-//! distances: if the first one comes late, since reading the timer takes its time, the others are as late.
+//! distances: if one comes late, since reading the timer takes its time and the machine may be busy, those after it are
+//! as late.
 
 use std::{
     thread,
@@ -95,17 +96,16 @@ fn steps(presses: &[&Press]) -> Vec<Step> {
     steps
 }
 
-/// Presses all buttons and says how late; `None` if the board's timer did not get there.
+/// Presses all buttons and says how late, at most; `None` if the board's timer did not get there.
 fn press(presses: &[&Press], probe: &mut dyn Probe) -> Result<Option<Duration>, Error> {
-    let mut late = Duration::ZERO;
+    // Seen before a pad is written, which those after it have to follow, and once it is, which counts in the end.
+    let (mut late, mut done_late) = (Duration::ZERO, Duration::ZERO);
     let mut before = Vec::new();
-    for (index, step) in steps(presses).into_iter().enumerate() {
+    for step in steps(presses) {
         let Some(now) = wait_until(step.at + late, probe)? else {
             return Ok(None);
         };
-        if index == 0 {
-            late = now.saturating_sub(step.at);
-        }
+        late = now.saturating_sub(step.at);
         let pad = PADS_BANK0_GPIO0 + 4 * u64::from(step.pin);
         let value = word(probe, pad)?;
         let pulls = PAD_PULL_UP | PAD_PULL_DOWN;
@@ -116,8 +116,9 @@ fn press(presses: &[&Press], probe: &mut dyn Probe) -> Result<Option<Duration>, 
             let (_, restored) = before.swap_remove(place);
             probe.write(pad, value & !pulls | restored)?;
         }
+        done_late = done_late.max(timer(probe)?.saturating_sub(step.at));
     }
-    Ok(Some(late))
+    Ok(Some(done_late))
 }
 
 /// Waits until the board's timer says `at` or more, and returns what it says; `None` if it stands still.
@@ -125,7 +126,7 @@ fn wait_until(at: Duration, probe: &mut dyn Probe) -> Result<Option<Duration>, E
     let mut last = Duration::ZERO;
     let mut moved = Instant::now();
     loop {
-        let now = Duration::from_micros(word(probe, TIMER0_TIMERAWL)?.into());
+        let now = timer(probe)?;
         if now >= at {
             return Ok(Some(now));
         }
@@ -138,6 +139,11 @@ fn wait_until(at: Duration, probe: &mut dyn Probe) -> Result<Option<Duration>, E
             thread::sleep(POLL);
         }
     }
+}
+
+/// What the board's timer says.
+fn timer(probe: &mut dyn Probe) -> Result<Duration, Error> {
+    word(probe, TIMER0_TIMERAWL).map(|us| Duration::from_micros(us.into()))
 }
 
 fn word(probe: &mut dyn Probe, address: u64) -> Result<u32, Error> {
