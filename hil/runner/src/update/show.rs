@@ -25,7 +25,7 @@ pub fn images(images: &[ImageState]) -> String {
     table.to_string()
 }
 
-/// As docs/update-interfaces.md calls them.
+/// As docs/interfaces.md calls them.
 fn slot(image: &ImageState) -> String {
     match image.slot {
         0 => "A".into(),
