@@ -27,8 +27,9 @@ const GOOD_RUN_US: u64 = 10_000_000;
 const FIRST_BACK_OFF_MS: u64 = 100;
 const LONGEST_BACK_OFF_MS: u64 = 60_000;
 
-/// A guest has the core to itself for so long when it starts, if it is the only one.
-const FIRST_STEPS_US: u64 = 100;
+/// A guest has the core to itself for so long when it starts, if it is the only one: the line that says so is not printed in the
+/// middle of what it does first, with its pins high.
+const FIRST_STEPS_US: u64 = 200;
 
 /// GPIO 0 and 1 are the console; 23, 24 and 29 are the Pico 2's own: power save, VBUS sense, VSYS measurement.
 const PINS: u32 = 0x3FFF_FFFF & !(1 << 0 | 1 << 1 | 1 << 23 | 1 << 24 | 1 << 29);
