@@ -1,7 +1,7 @@
 //! `./x fuzz`: the fuzz targets of `host/update/fuzz`, built with coverage by plain Cargo and run for a while, each from its
 //! corpus. Who has cargo-fuzz runs the same targets with `cargo fuzz run` in `host/update`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::run::{Failure, Step, root};
 
@@ -37,7 +37,7 @@ pub fn run(seconds: u32) -> Result<(), Failure> {
         .env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\u{1f}"))
         .run()?;
     for name in targets()? {
-        println!("fuzz: {name} for {seconds} s");
+        let log = root().join("target/fuzz").join(&name).with_extension("log");
         // What it finds is new inputs, which stay outside of the repository; a crash stays beside them.
         let found = root().join("target/fuzz/corpus").join(&name);
         let artefacts = root().join("target/fuzz/crashes").join(&name);
@@ -49,10 +49,18 @@ pub fn run(seconds: u32) -> Result<(), Failure> {
             .arg(folder().join("corpus").join(&name))
             .arg(format!("-max_total_time={seconds}"))
             .arg(format!("-artifact_prefix={}/", artefacts.display()))
-            .args([SEED, "-timeout=10", "-verbosity=0", "-print_final_stats=1", "-close_fd_mask=1"])
-            .run()?;
+            .args([SEED, "-timeout=10", "-print_final_stats=1"])
+            .run_logged(&log)?;
+        println!("fuzz: {name} for {seconds} s, {} inputs, nothing found", inputs(&log).unwrap_or_default());
     }
     Ok(())
+}
+
+/// How many inputs the fuzzer tried, by its log.
+fn inputs(log: &Path) -> Option<String> {
+    let text = String::from_utf8_lossy(&std::fs::read(log).ok()?).into_owned();
+    let count = text.lines().find_map(|line| line.strip_prefix("stat::number_of_executed_units:"))?;
+    Some(count.trim().to_owned())
 }
 
 /// The compiler's name for what it runs on.

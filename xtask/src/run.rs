@@ -80,6 +80,20 @@ impl Step {
         Ok(stdout)
     }
 
+    /// Runs it with its output in the file `log`, which is shown if it fails.
+    pub fn run_logged(mut self, log: &Path) -> Result<(), Failure> {
+        let failure = |source| Failure::File { path: log.into(), source };
+        let file = std::fs::File::create(log).map_err(failure)?;
+        let outcome = file.try_clone().map_err(failure).and_then(|other| {
+            let status = self.0.stdout(other).stderr(file).status();
+            self.check(status)
+        });
+        if outcome.is_err() {
+            eprint!("{}", String::from_utf8_lossy(&std::fs::read(log).unwrap_or_default()));
+        }
+        outcome
+    }
+
     fn check(&self, status: std::io::Result<ExitStatus>) -> Result<(), Failure> {
         let command = self.describe();
         let status = status.map_err(|source| Failure::Start { command: command.clone(), source })?;

@@ -56,7 +56,9 @@ fn any_reset_ends_a_trial() {
     /// WATCHDOG_CTRL with its TRIGGER bit, by the alias that sets bits (RP2350 datasheet, 12.9.7 and 2.1.3).
     const WATCHDOG_CTRL_SET: u32 = 0x400d_8000 + 0x2000;
     const TRIGGER: u32 = 1 << 31;
-    let resets: [(&str, fn(&mut Board)); 3] = [
+    /// Its name, and what is done to the board.
+    type Reset = (&'static str, fn(&mut Board));
+    let resets: [Reset; 3] = [
         ("RUN", |board| {
             board.chip.set_run(false);
             board.run(Duration::from_millis(1));

@@ -46,16 +46,23 @@ fn command(guest: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// The image format of `docs/interfaces.md`, with four bytes for a program: the desktop runs the component.
+/// The image format of `docs/interfaces.md`, unsigned, with four bytes for a program: the desktop runs the component.
 fn image(name: &str, policy: &[(usize, u32)]) -> Vec<u8> {
-    const HEADER_BYTES: u16 = 32;
+    const HEADER_BYTES: u16 = 256;
     let mut words = [0, 0, 0, 0, 0, 0, 0, 0, 1000, 4096, 64, 10_000, 60_000, 10_000, 1000, 0, 3];
     for (index, word) in policy {
         words[*index] = *word;
     }
     let mut record = vec![1, 0, 72, 0];
     record.extend(words.iter().flat_map(|word| word.to_le_bytes()));
-    let tlvs = [tlv(0xa0, &record), tlv(0xa1, name.as_bytes())].concat();
+    let tlvs = [
+        tlv(0x50, &0_u32.to_le_bytes()),
+        tlv(0xa0, &record),
+        tlv(0xa1, name.as_bytes()),
+        tlv(0xa2, b"no engine"),
+        tlv(0xa3, b"embedded:platform/board@0.2.0"),
+    ]
+    .concat();
     let protected = [&0x6908_u16.to_le_bytes()[..], &length(tlvs.len() + 4), &tlvs].concat();
 
     let mut image = 0x96f3_b83d_u32.to_le_bytes().to_vec();
