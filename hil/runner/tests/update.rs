@@ -17,6 +17,7 @@ use mcumgr_toolkit::{
     connection::ExecuteError,
     smp_errors::DeviceError,
 };
+use serialport::SerialPort;
 
 #[path = "common/live.rs"]
 mod live;
@@ -48,8 +49,20 @@ fn blinky_c() -> Live {
     Live::start(&built(""), &bytes("guests/blinky-c"))
 }
 
+/// The terminal is opened exclusively. A program that another test starts has it for a moment, too, until it is itself.
+fn open(live: &Live, baud: u32) -> Box<dyn SerialPort> {
+    let since = Instant::now();
+    loop {
+        match serialport::new(&live.pty, baud).timeout(Duration::from_secs(5)).open() {
+            Ok(port) => return port,
+            Err(error) => assert!(since.elapsed() < Duration::from_secs(5), "{error}"),
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
 fn client(live: &Live, baud: u32) -> MCUmgrClient {
-    let port = serialport::new(&live.pty, baud).timeout(Duration::from_secs(5)).open().expect("the terminal opens");
+    let port = open(live, baud);
     let client = MCUmgrClient::new_from_serial(port);
     client.set_retries(1);
     // The board may still be booting.
@@ -261,7 +274,7 @@ fn an_upload_that_was_cut_off_goes_on_where_it_ended() {
     assert!(matches!(cut, Err(MCUmgrClientError::ProgressCallbackError)), "{cut:?}");
     drop(first);
     // The cable came out in the middle of a line.
-    let mut line = serialport::new(&live.pty, 115_200).open().expect("the terminal opens");
+    let mut line = open(&live, 115_200);
     line.write_all(b"\x06\x09AAECAwQFBgcI").and_then(|()| line.flush()).expect("it is sent");
     drop(line);
     let second = client(&live, 115_200);
