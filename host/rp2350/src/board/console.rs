@@ -33,6 +33,8 @@ const RX: u32 = 1;
 const AT_ONCE: usize = 8;
 /// Longest line, with its end. The rest of a longer one is lost.
 const LINE_BYTES: usize = 256;
+/// What queued frames leave free, so that the lines of a trap, of a trial's end and of what runs instead are not lost behind an answer.
+const FOR_LINES_BYTES: usize = 320;
 const LINE_END: &[u8] = b"\r\n";
 
 /// How much a line matters, for those who filter the log.
@@ -114,7 +116,10 @@ pub fn flush() {
 /// Queues bytes of a frame, whole lines of it, waiting for room. For the supervisor.
 pub fn send(bytes: &[u8]) {
     loop {
-        let queued = critical_section::with(|cs| CONSOLE.borrow_ref_mut(cs).ring.push_all(bytes));
+        let queued = critical_section::with(|cs| {
+            let ring = &mut CONSOLE.borrow_ref_mut(cs).ring;
+            ring.room() >= bytes.len() + FOR_LINES_BYTES && ring.push_all(bytes)
+        });
         feed();
         if queued {
             return;
