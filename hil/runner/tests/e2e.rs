@@ -46,9 +46,13 @@ fn failed_verdict(fixture: &str) -> String {
 }
 
 /// Buttons are pressed by a probe that attaches while the board boots and looks at its timer now and then: that takes some
-/// cycles of one run and not of the other.
+/// cycles of one run and not of the other. Bytes are echoed when they come, which is when the runner has seen that the guest
+/// runs: which call the host is interrupted in, and so the longest one, is not the same each time.
 fn forget_phase(report: &mut Value) {
     let guests = report["guests"].as_array_mut().expect("a list");
+    for guest in guests.iter_mut().filter(|guest| guest["program"] == "echo") {
+        guest["vitals"].as_object_mut().expect("an object").remove("guest0_call_cycles_max").expect("it is measured");
+    }
     for guest in guests.iter_mut().filter(|guest| guest["program"] == "button") {
         let vitals = guest["vitals"].as_object_mut().expect("an object");
         vitals.retain(|name, _| !name.contains("_cycles") && !name.contains("_us_"));
