@@ -167,10 +167,10 @@ fn a_guest_that_fails_on_trial_is_exit_code_1_and_the_one_before_goes_on() {
     let live = blinky_c();
     drop(client(&live, 115_200));
     for (guest, why, end) in [
-        ("trap", "stopped after 3 failures", "the image on trial failed too often"),
+        ("trap", "stopped after 3 failures", "the image on trial does not stay alive"),
         // Signed and well formed: only what is inside is no good.
-        ("bad-policy", "slot 0: refused: policy of version 2", "the image on trial failed too often"),
-        ("foreign-cwasm", "slot 0: refused: ", "the image on trial failed too often"),
+        ("bad-policy", "slot 0: refused: policy of version 2", "the image on trial does not stay alive"),
+        ("foreign-cwasm", "slot 0: refused: ", "the image on trial does not stay alive"),
     ] {
         let output = ask(&live, &["install", guest, "--trial", "10s", "--artefacts", &artefacts()]);
         let text = text(&output);

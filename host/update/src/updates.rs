@@ -82,7 +82,7 @@ impl fmt::Display for Note {
         }
         out.write_str(match why {
             Why::Unconfirmed => "there was a reset before a confirmation",
-            Why::Failed => "the image on trial failed too often",
+            Why::Failed => "the image on trial does not stay alive",
             Why::Refused => "the image on trial was refused",
         })
     }

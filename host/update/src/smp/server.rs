@@ -32,8 +32,7 @@ const BAUD: &str = "console/baud";
 const DAMAGED: Fault = Fault { rc: Rc::Corrupt, why: "the header's length is not the packet's: send it again" };
 const TOO_NEW: Fault = Fault { rc: Rc::TooNew, why: "this host speaks versions 1 and 2 of SMP" };
 const TOO_LONG: Fault = Fault { rc: Rc::TooLong, why: "the response would be too long: ask for less" };
-const NO_COMMAND: Fault =
-    Fault { rc: Rc::NotSupported, why: "no such command here: docs/update-interfaces.md lists them" };
+const NO_COMMAND: Fault = Fault { rc: Rc::NotSupported, why: "no such command here: docs/interfaces.md lists them" };
 const NO_TEXT: Fault = Fault { rc: Rc::Invalid, why: "echo needs d, a text" };
 const NO_BOOT_MODE: Fault = Fault { rc: Rc::NotSupported, why: "there is no boot mode but 0: leave it out" };
 const NO_FORMAT: Fault = Fault { rc: Rc::Invalid, why: "format may hold a s n r v b m p i o" };
