@@ -172,16 +172,20 @@ impl<E: Refusal> Server<E> {
                 if !confirm && fields.hash.is_none() {
                     return Err(NO_HASH.into());
                 }
-                let mut changed = |guest, slot| {
-                    let slot = slot_letter(slot);
-                    match confirm {
-                        true => board.say(format_args!("update: guest {guest}: slot {slot} is confirmed")),
-                        false => {
-                            board.say(format_args!("update: guest {guest}: slot {slot} is on trial after a reset"))
-                        }
+                let mut changed = [None; 2];
+                let mut note = |guest: u8, slot| changed[usize::from(guest & 1)] = Some(slot);
+                images.set_state(fields.hash, confirm, &mut note).map_err(Failure::Refused)?;
+                images.list(&mut |entry| {
+                    if changed[usize::from(entry.guest & 1)] == Some(entry.slot) {
+                        let what = match (entry.pending, entry.permanent) {
+                            (true, true) => "runs for good after a reset",
+                            (true, false) => "is on trial after a reset",
+                            (false, _) => "is confirmed",
+                        };
+                        let slot = slot_letter(entry.slot);
+                        board.say(format_args!("update: guest {}: slot {slot} {what}", entry.guest));
                     }
-                };
-                images.set_state(fields.hash, confirm, &mut changed).map_err(Failure::Refused)?;
+                });
                 // What is pending stays as it is.
                 self.uploads.end(None);
                 list(images, to);

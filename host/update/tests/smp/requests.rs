@@ -103,7 +103,7 @@ fn image_state_is_written_by_hash() {
     assert_eq!(host.images.pending, [None, Some(true)]);
     assert_eq!(
         host.board.said,
-        ["update: guest 1: slot B is on trial after a reset", "update: guest 1: slot B is confirmed"]
+        ["update: guest 1: slot B is on trial after a reset", "update: guest 1: slot B runs for good after a reset"]
     );
     host.ask(WRITE, IMAGE, 0, map(&[("confirm", true.into())]));
 
