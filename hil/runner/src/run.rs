@@ -34,7 +34,9 @@ const TRIES: u32 = 3;
 /// Long enough for the firmware to boot.
 const BOOT: Duration = Duration::from_millis(100);
 /// At most, for it to look at new guests and to write into its journal that they are there.
-const TAKE_OVER: Duration = Duration::from_secs(1);
+const TAKE_OVER: Duration = Duration::from_secs(5);
+/// What the board said before a reset is on its way to the console no longer than this.
+const ON_ITS_WAY: Duration = Duration::from_millis(50);
 
 /// What to do; everything in it has been checked.
 #[derive(Debug)]
@@ -176,8 +178,12 @@ impl Plan {
     /// The same for guests: the first boot with one that came through the probe writes it into the journal. Over when the
     /// board has said something of both slots.
     fn take_over(&self, on: &mut Instruments<'_>) -> Result<(), Error> {
+        let how = self.bench.probe.reset;
+        hold(on.probe, how)?;
+        // Lines of a boot before must not be taken for this one's.
+        thread::sleep(ON_ITS_WAY);
         on.console.clear();
-        reset(on.probe, self.bench.probe.reset)?;
+        release(on.probe, how)?;
         let since = Instant::now();
         while since.elapsed() < TAKE_OVER {
             let lines = on.console.lines();
@@ -290,24 +296,13 @@ impl Plan {
 
     /// The capture runs when this returns, and so does the board.
     fn reset_and_start(&self, length: Duration, vcd: &Path, on: &mut Instruments<'_>) -> Result<(), Error> {
-        match self.bench.probe.reset {
-            Reset::Pin => {
-                on.probe.hold_reset()?;
-                let started = on.analyser.start(length, vcd);
-                on.console.clear();
-                // The board is let go even if there is no capture.
-                let released = on.probe.release_reset();
-                started.and(released)?;
-            }
-            Reset::Debug => {
-                on.probe.reset_and_halt()?;
-                let started = on.analyser.start(length, vcd);
-                on.console.clear();
-                let released = on.probe.run();
-                started.and(released)?;
-            }
-        }
-        Ok(())
+        let how = self.bench.probe.reset;
+        hold(on.probe, how)?;
+        let started = on.analyser.start(length, vcd);
+        on.console.clear();
+        // The board is let go even if there is no capture.
+        let released = release(on.probe, how);
+        started.and(released)
     }
 
     /// From reset on, for as long as the test asks; from the first sample to the last where reset is not visible.
@@ -358,9 +353,23 @@ fn able(bench: &BenchFile, guest: &str, test: &Test) -> Result<(), Error> {
 
 /// Resets the board and lets it run.
 fn reset(probe: &mut dyn Probe, how: Reset) -> Result<(), Error> {
+    hold(probe, how)?;
+    release(probe, how)
+}
+
+/// Stops the board at the beginning of a boot.
+fn hold(probe: &mut dyn Probe, how: Reset) -> Result<(), Error> {
     match how {
-        Reset::Pin => probe.hold_reset().and_then(|()| probe.release_reset()),
-        Reset::Debug => probe.reset_and_halt().and_then(|()| probe.run()),
+        Reset::Pin => probe.hold_reset(),
+        Reset::Debug => probe.reset_and_halt(),
+    }
+}
+
+/// Lets it boot.
+fn release(probe: &mut dyn Probe, how: Reset) -> Result<(), Error> {
+    match how {
+        Reset::Pin => probe.release_reset(),
+        Reset::Debug => probe.run(),
     }
 }
 
