@@ -1,8 +1,8 @@
 //! The Raspberry Pi Pico 2: clocks, console, watchdog, what outlives a reset, and the pins and ports of the guests.
 //!
 //! It promises that no call of it keeps interrupts off for longer than 5 us, since an edge of the other guest may be due,
-//! and that a guest's pins are where its policy wants them within 10 us of [`make_safe`]. Which guest may use what is
-//! decided by [`claim`]; when it runs is the kernel's business.
+//! but for writes of flash, for which `flash` waits for a gap; and that a guest's pins are where its policy wants them
+//! within 10 us of [`make_safe`]. Which guest may use what is decided by [`claim`]; when it runs is the kernel's business.
 
 mod bridge;
 pub mod clocks;
