@@ -269,7 +269,7 @@ fn details(input: &Input<'_>) -> Vec<String> {
         lines.push(format!(
             "{}: RAM static {} + heap {} (of which guest memory {}, Pulley stack {}) + main stack {} + guest's stack {} + other \
              slot's stack {} bytes; first edge after {} instructions, of which check of the image {}; host calls {} to {} \
-             instructions, the longest with what a delay takes of the scheduler",
+             instructions, the longest with what a delay takes of the scheduler; awake {} of {} ms, with the check of the image",
             run.name(),
             value("static_ram"),
             value("heap_peak"),
@@ -282,6 +282,8 @@ fn details(input: &Input<'_>) -> Vec<String> {
             value("guest0_verify_cycles"),
             value("guest0_call_cycles_min"),
             value("guest0_call_cycles_max"),
+            vital(run, "awake_us").map_or_else(|| "–".into(), |us| format!("{:.1}", us / 1e3)),
+            value("uptime_ms"),
         ));
     }
     lines.push(format!("edges and drift: to one sample of the analyser, {:.2} µs", input.sample_ns / 1e3));

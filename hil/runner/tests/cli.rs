@@ -10,17 +10,15 @@ use std::{
 
 #[path = "common/elf.rs"]
 mod elf;
+#[path = "common/outcome.rs"]
+mod outcome;
 use elf::Elf;
+use outcome::Outcome;
 
 /// A folder with a bench file, artefacts, and a folder for scripts that is all there is in PATH besides the system.
 struct Room {
     folder: tempfile::TempDir,
     path: String,
-}
-
-struct Outcome {
-    code: Option<i32>,
-    text: String,
 }
 
 const BENCH: &str = r#"
@@ -103,17 +101,6 @@ impl Room {
 
     fn check(&self) -> Outcome {
         self.hil(&["bench", "check", "--bench", "bench.toml"])
-    }
-}
-
-impl Outcome {
-    #[track_caller]
-    fn is(&self, code: i32, parts: &[&str]) {
-        assert_eq!(self.code, Some(code), "{}", self.text);
-        for part in parts {
-            assert!(self.text.contains(part), "{part:?} is not in:\n{}", self.text);
-        }
-        assert!(!self.text.contains("panicked"), "{}", self.text);
     }
 }
 

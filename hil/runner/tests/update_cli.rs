@@ -9,8 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[path = "common/outcome.rs"]
+mod outcome;
 #[path = "common/smp_board.rs"]
 mod smp_board;
+use outcome::Outcome;
 use smp_board::{Script, SmpBoard};
 
 const OLD: u8 = 0x11;
@@ -45,11 +48,6 @@ struct Room {
     folder: tempfile::TempDir,
 }
 
-struct Outcome {
-    code: Option<i32>,
-    text: String,
-}
-
 impl Room {
     fn new() -> Self {
         let room = Self { folder: tempfile::tempdir().unwrap() };
@@ -80,17 +78,6 @@ impl Room {
     fn install(&self, board: &SmpBoard, arguments: &[&str]) -> Outcome {
         let all = [&["install", "blinky-rust", "--artefacts", "artefacts", "--trial", "500ms"], arguments].concat();
         self.update(Some(&board.port), &all)
-    }
-}
-
-impl Outcome {
-    #[track_caller]
-    fn is(&self, code: i32, parts: &[&str]) {
-        assert_eq!(self.code, Some(code), "{}", self.text);
-        for part in parts {
-            assert!(self.text.contains(part), "{part:?} is not in:\n{}", self.text);
-        }
-        assert!(!self.text.contains("panicked"), "{}", self.text);
     }
 }
 

@@ -294,7 +294,7 @@ impl Soc {
     }
 
     /// What the boot ROM leaves at the start of boot RAM: a function that brings back the mode in which flash is read
-    /// (datasheet §5.4.8.10). The model's flash is always in that mode, so it returns.
+    /// (datasheet §5.4.8, `flash_range_erase`). The model's flash is always in that mode, so it returns.
     pub(crate) fn leave_xip_setup(&mut self) {
         self.bootram[..BX_LR.len()].copy_from_slice(&BX_LR);
     }

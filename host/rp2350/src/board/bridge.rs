@@ -28,7 +28,6 @@ pub struct Bridge {
 pub unsafe fn begin(uart: &pac::UART0, pieces: [&mut [u8]; 2]) -> Bridge {
     let starts = pieces.each_ref().map(|piece| piece.as_ptr() as u32);
     let [first, second] = CHANNELS;
-    // The second one first, without starting it: its last alias's register of control does not trigger.
     for (channel, piece) in CHANNELS.into_iter().zip(&pieces) {
         let registers = dma().ch(channel);
         // SAFETY: any address may be written; the pieces are the caller's to give, and the counts are theirs.
@@ -39,15 +38,11 @@ pub unsafe fn begin(uart: &pac::UART0, pieces: [&mut [u8]; 2]) -> Bridge {
         }
     }
     uart.uartdmacr().write(|w| w.rxdmae().set_bit());
-    let chain = if pieces[1].is_empty() { first } else { second };
-    set_up(second, second, false);
-    if pieces[0].is_empty() {
-        // A channel without anything to do would not start the other one.
-        if !pieces[1].is_empty() {
-            set_up(second, second, true);
-        }
-    } else {
-        set_up(first, chain, true);
+    // A channel without anything to do starts no other one.
+    let [has_first, has_second] = pieces.each_ref().map(|piece| !piece.is_empty());
+    set_up(second, second, has_second && !has_first);
+    if has_first {
+        set_up(first, if has_second { second } else { first }, true);
     }
     Bridge { starts }
 }

@@ -265,15 +265,14 @@ impl Write for Line {
 
 #[interrupt]
 fn UART0_IRQ() {
-    let complete = critical_section::with(|cs| {
-        let mut console = CONSOLE.borrow_ref_mut(cs);
-        if let Some(uart) = &console.uart {
+    critical_section::with(|cs| {
+        if let Some(uart) = &CONSOLE.borrow_ref(cs).uart {
             uart.uarticr().write(|w| w.txic().clear_bit_by_one().rtic().clear_bit_by_one());
         }
-        console.feed();
-        console.take()
     });
-    if complete {
+    // Up to the FIFO's end: the UART asks again only when it falls to its level from above.
+    feed();
+    if critical_section::with(|cs| CONSOLE.borrow_ref_mut(cs).take()) {
         kernel::signal(Thread::Supervisor, Events::RECEIVED);
     }
 }

@@ -45,7 +45,7 @@ const LONGEST_US: u32 = 2_000_000;
 const AFTER_A_DEADLINE_US: u64 = 200;
 
 /// Where the boot ROM leaves a function that brings back the mode of reading which it found at boot: position-independent, at
-/// most 256 bytes (5.4.8.8, and 5.4.8.10 `flash_range_erase`).
+/// most 256 bytes (5.4.8, `flash_range_erase`).
 const XIP_SETUP: *const u32 = ptr::without_provenance(0x400e_0000);
 const XIP_SETUP_WORDS: usize = 64;
 
