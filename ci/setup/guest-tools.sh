@@ -3,7 +3,7 @@
 #
 # Installs into DEST what guests and tests need and no Debian package offers:
 #   bin/zig                    Zig 0.16.0, from PyPI (`ziglang`)
-#   bin/cargo-component        cargo-component 0.21.1, from crates.io
+#   bin/cargo-component        from crates.io, see cargo-tools.txt
 #   lib/libunicorn.so.2        Unicorn 2.1.4, from PyPI: the CPU that the chip model is checked against
 # Needs python3 with pip (any; nothing is installed into it) and cargo. Safe to call again and again: what is there in
 # the right version is left alone. Everything is made beside its place and renamed into it when whole, so a killed run
@@ -15,7 +15,6 @@ set -eu
 
 zig_version=0.16.0
 unicorn_version=2.1.4
-cargo_component_version=0.21.1
 
 say() { printf 'guest-tools: %s\n' "$*"; }
 die() {
@@ -78,12 +77,4 @@ if [ ! -d "$unicorn" ]; then
 fi
 ln -sfn "$unicorn/unicorn/lib/libunicorn.so.2" "$dest/lib/libunicorn.so.2"
 
-if [ "$("$dest/bin/cargo-component" --version 2>/dev/null | cut -d' ' -f2)" != "$cargo_component_version" ]; then
-    say "cargo-component $cargo_component_version from crates.io: compiles for five to fifteen minutes"
-    # It only drives cargo, so that a debug build does; the target folder stays until done, so that a killed run goes on
-    # where it was.
-    build=$dest/cargo-component.build
-    cargo install --quiet --locked --debug --force --root "$dest" --target-dir "$build" \
-        "cargo-component@$cargo_component_version" || die "cargo-component could not be installed"
-    rm -rf "$build"
-fi
+sh "$(dirname "$0")/cargo-tool.sh" cargo-component "$dest"

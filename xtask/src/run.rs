@@ -129,3 +129,16 @@ pub fn artefacts() -> PathBuf {
 pub fn tool(name: &str) -> PathBuf {
     root().join("target/debug").join(name)
 }
+
+/// One of the programs in ci/setup/cargo-tools.txt. Inside `nix develop` it is there; elsewhere it is installed when it
+/// is needed first.
+pub fn cargo_tool(name: &str) -> Result<PathBuf, Failure> {
+    match std::env::var_os("SANDHILL_TOOLS") {
+        Some(tools) if std::env::var_os("SANDHILL_NIX").is_none() => {
+            let tools = Path::new(&tools).join("tools");
+            Step::new("sh").arg("ci/setup/cargo-tool.sh").arg(name).arg(&tools).run()?;
+            Ok(tools.join("bin").join(name))
+        }
+        _ => Ok(name.into()),
+    }
+}
