@@ -29,6 +29,8 @@ struct Cli {
 enum Verb {
     /// Build the tools, the firmware and every guest into target/artefacts
     Build,
+    /// Build the firmware alone, as `nix build .#firmware` does
+    Firmware,
     /// Build all, flash every guest on a bench, judge it and report; arguments go to `hil run`
     Hil {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -68,7 +70,7 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
-    /// Check formatting, clippy and the shell scripts
+    /// Check formatting, clippy, the shell scripts and the flake
     Lint,
     /// Remove everything that was built (the tools in the cache folder stay)
     Clean,
@@ -87,6 +89,7 @@ fn main() -> ExitCode {
 fn dispatch(verb: Verb) -> Result<(), Failure> {
     match verb {
         Verb::Build => build::all(),
+        Verb::Firmware => firmware::build(),
         Verb::Hil { args } => {
             build::all()?;
             // `hil` has its own exit codes, which ./x hands on.

@@ -1,6 +1,6 @@
 //! `./x test` and `./x lint`.
 
-use crate::run::{Failure, Step, root};
+use crate::run::{Failure, Step, cargo_tool, root};
 use crate::{build, firmware, fuzz};
 
 /// For each target: enough to find what is wrong at once. `./x fuzz` looks longer.
@@ -20,7 +20,10 @@ pub fn lint() -> Result<(), Failure> {
     Step::new("cargo-fmt").args(["fmt", "--all", "--check"]).run()?;
     Step::new("cargo-clippy").args(["clippy", "--locked", "--quiet", "--all-targets", "--", "-D", "warnings"]).run()?;
     firmware::lint()?;
-    shellcheck()
+    shellcheck()?;
+    // That the flake evaluates is a test: xtask/tests/flake.rs.
+    Step::new(cargo_tool("nixpkgs-fmt")?).args(["--check", "flake.nix", "ci/nix"]).run()?;
+    Step::new(cargo_tool("deadnix")?).args(["--fail", "flake.nix", "ci/nix"]).run()
 }
 
 /// Shell scripts are few, and their linter is not on every machine: where it is missing, that is said.
