@@ -2,10 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::firmware;
 use crate::run::{Failure, Step, artefacts, root, tool};
+use crate::{artifacts, firmware};
 
 pub fn all() -> Result<(), Failure> {
+    artifacts::recorded(&["firmware", "guests"], everything)
+}
+
+fn everything() -> Result<(), Failure> {
     say("tools");
     // All of the default members at once: building them one by one would resolve other features and build twice.
     Step::cargo().args(["build", "--quiet"]).run()?;
@@ -18,19 +22,24 @@ pub fn all() -> Result<(), Failure> {
 
 /// Guests that misbehave on purpose, and images that are spoilt: tests and measurements flash and upload them.
 pub fn fixtures() -> Result<(), Failure> {
-    Step::new(tool("guest-pack")).args(["build", "--fixtures", "--out"]).arg(artefacts().join("fixtures")).run()
+    let folder = artefacts().join("fixtures");
+    artifacts::recorded(&["fixtures"], || {
+        // One that is no more must not be taken for one of these.
+        remove(&folder)?;
+        Step::new(tool("guest-pack")).args(["build", "--fixtures", "--out"]).arg(&folder).run()
+    })
 }
 
 /// The third host, which only tests run.
 pub fn hazard3() -> Result<(), Failure> {
     say("hazard3");
-    firmware::build_hazard3()
+    artifacts::recorded(&["hazard3"], firmware::build_hazard3)
 }
 
 /// What the comparison needs beyond [`all`].
 pub fn rivals() -> Result<(), Failure> {
     say("rivals");
-    firmware::build_rivals()
+    artifacts::recorded(&["rivals"], firmware::build_rivals)
 }
 
 pub fn clean() -> Result<(), Failure> {

@@ -15,8 +15,8 @@ use crate::run::{Failure, Step, artefacts, root};
 const ELF: &str = "sandhill.elf";
 
 /// A package that runs on the chip, the architecture it is for, and how it is optimised.
-struct Bare {
-    package: &'static str,
+pub struct Bare {
+    pub package: &'static str,
     target: &'static str,
     profile: &'static str,
 }
@@ -24,11 +24,11 @@ struct Bare {
 const ARM: &str = "thumbv8m.main-none-eabihf";
 const RISC_V: &str = "riscv32imac-unknown-none-elf";
 
-const FIRMWARE: Bare = Bare { package: "sandhill-rp2350", target: ARM, profile: "firmware" };
+pub const FIRMWARE: Bare = Bare { package: "sandhill-rp2350", target: ARM, profile: "firmware" };
 /// The same runtime on the chip's RISC-V cores.
-const HAZARD3: Bare = Bare { package: "sandhill-hazard3", target: RISC_V, profile: "firmware" };
+pub const HAZARD3: Bare = Bare { package: "sandhill-hazard3", target: RISC_V, profile: "firmware" };
 /// The compute guest without Sandhill, and its programs.
-const RIVALS: Bare = Bare { package: "sandhill-rivals", target: ARM, profile: "rivals" };
+pub const RIVALS: Bare = Bare { package: "sandhill-rivals", target: ARM, profile: "rivals" };
 const RIVAL_PROGRAMS: [&str; 5] = ["native-o2", "native-o3", "wasmi", "verify-salty", "verify-dalek"];
 
 pub fn build() -> Result<(), Failure> {
@@ -96,6 +96,11 @@ impl Bare {
     fn build(&self) -> Step {
         let remaps = format!("target.{}.rustflags = {}", self.target, json!(remaps()));
         self.cargo(Step::cargo().arg("build")).arg("--config").arg(remaps)
+    }
+
+    /// Its build, for what is to be compiled only.
+    pub fn plan(&self) -> Step {
+        self.cargo(Step::cargo().arg("build"))
     }
 
     /// Where the compiler leaves a program.

@@ -3,12 +3,14 @@
 //! Promises that a verb either does all it says or ends with a message and a non-zero exit code; leaves what the
 //! commands do to the rooms, and where tools come from to `ci/setup`.
 
+mod artifacts;
 mod build;
 mod firmware;
 mod footprint;
 mod fuzz;
 mod keys;
 mod run;
+mod sbom;
 mod test;
 
 use std::process::ExitCode;
@@ -70,6 +72,8 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Build all and write what each artefact is made of as CycloneDX: target/artefacts/sbom
+    Sbom,
     /// Check formatting, clippy, the shell scripts and the flake
     Lint,
     /// Remove everything that was built (the tools in the cache folder stay)
@@ -120,6 +124,10 @@ fn dispatch(verb: Verb) -> Result<(), Failure> {
         Verb::Fuzz { seconds } => fuzz::run(seconds),
         Verb::Footprint => footprint::print(),
         Verb::Test { args } => test::all(&args),
+        Verb::Sbom => {
+            build::all()?;
+            sbom::write()
+        }
         Verb::Lint => test::lint(),
         Verb::Clean => build::clean(),
     }

@@ -16,6 +16,12 @@ pub enum Failure {
     File { path: PathBuf, source: std::io::Error },
     #[error("{path}: not a firmware ELF ({reason}). Run `./x clean`, then `./x build`", path = path.display())]
     Elf { path: PathBuf, reason: String },
+    #[error("{path} is not what the manifest beside it says. Run `./x clean`, then `./x build`", path = path.display())]
+    Damaged { path: PathBuf },
+    #[error("{path}: {reason}. `./x build` writes it", path = path.display())]
+    List { path: PathBuf, reason: String },
+    #[error("{what} cannot be read: {reason}. This needs the Rust that rust-toolchain.toml pins; run `./x setup`")]
+    Plan { what: &'static str, reason: String },
 }
 
 impl Failure {
