@@ -5,6 +5,7 @@
 //! tools and key give the same list, byte for byte: no time, path, user or machine is in it. Comparing two lists, and what
 //! is published of one, it leaves to others.
 
+mod compare;
 mod sources;
 mod tools;
 
@@ -17,6 +18,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::run::{Failure, artefacts, root};
+pub use compare::print as compare;
 pub use sources::Source;
 pub use tools::rust_src;
 
@@ -57,6 +59,14 @@ pub struct Artefact {
 /// [`Failure::File`]; [`Failure::Damaged`] where a manifest gives another hash; [`Failure::Start`] if a tool cannot be asked.
 pub fn collect(folder: &Path) -> Result<Artifacts, Failure> {
     Artifacts::new(Source::read(root())?, Found::all(folder)?)
+}
+
+/// A list, or a folder of artefacts from elsewhere.
+///
+/// # Errors
+/// Those of [`Artifacts::read`] and [`collect`].
+pub fn given(path: &Path) -> Result<Artifacts, Failure> {
+    if path.is_dir() { collect(path) } else { Artifacts::read(path) }
 }
 
 /// Builds, and then writes the list of what lies in the folders `groups` of the artefacts (all that is in them, so `build` has

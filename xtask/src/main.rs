@@ -4,15 +4,18 @@
 //! commands do to the rooms, and where tools come from to `ci/setup`.
 
 mod artifacts;
+mod audit;
 mod build;
 mod firmware;
 mod footprint;
 mod fuzz;
 mod keys;
+mod provenance;
 mod run;
 mod sbom;
 mod test;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -74,6 +77,26 @@ enum Verb {
     },
     /// Build all and write what each artefact is made of as CycloneDX: target/artefacts/sbom
     Sbom,
+    /// Build all and write how it came to be as an in-toto statement with SLSA's predicate: target/artefacts/provenance.json
+    Provenance,
+    /// Compare two artifacts.json: the same sources, and the same bytes. A folder stands for what is in it, as if it had just
+    /// been built of this checkout
+    CompareArtifacts {
+        left: PathBuf,
+        right: PathBuf,
+        /// Also what is the same only where the keys are
+        #[arg(long)]
+        keyed: bool,
+        /// Other tools are no excuse
+        #[arg(long)]
+        strict: bool,
+    },
+    /// Check licences, sources, known vulnerabilities and reviews of all crates
+    Audit {
+        /// Fail where the database of vulnerabilities cannot be had
+        #[arg(long)]
+        advisories: bool,
+    },
     /// Check formatting, clippy, the shell scripts and the flake
     Lint,
     /// Remove everything that was built (the tools in the cache folder stay)
@@ -93,7 +116,7 @@ fn main() -> ExitCode {
 fn dispatch(verb: Verb) -> Result<(), Failure> {
     match verb {
         Verb::Build => build::all(),
-        Verb::Firmware => firmware::build(),
+        Verb::Firmware => artifacts::recorded(&["firmware"], firmware::build),
         Verb::Hil { args } => {
             build::all()?;
             // `hil` has its own exit codes, which ./x hands on.
@@ -128,6 +151,15 @@ fn dispatch(verb: Verb) -> Result<(), Failure> {
             build::all()?;
             sbom::write()
         }
+        Verb::Provenance => {
+            build::all()?;
+            provenance::write()
+        }
+        Verb::CompareArtifacts { left, right, keyed, strict } => {
+            let (left, right) = (artifacts::given(&left)?, artifacts::given(&right)?);
+            if artifacts::compare(&left, &right, keyed, strict) { Ok(()) } else { Err(Failure::Differ) }
+        }
+        Verb::Audit { advisories } => audit::run(advisories),
         Verb::Lint => test::lint(),
         Verb::Clean => build::clean(),
     }

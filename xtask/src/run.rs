@@ -22,6 +22,12 @@ pub enum Failure {
     List { path: PathBuf, reason: String },
     #[error("{what} cannot be read: {reason}. This needs the Rust that rust-toolchain.toml pins; run `./x setup`")]
     Plan { what: &'static str, reason: String },
+    #[error(
+        "the database of vulnerabilities cannot be had: `cargo deny fetch db` says why. `./x audit` goes on without it"
+    )]
+    Advisories,
+    #[error("the artefacts differ, see above")]
+    Differ,
 }
 
 impl Failure {

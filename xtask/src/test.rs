@@ -1,7 +1,7 @@
 //! `./x test` and `./x lint`.
 
 use crate::run::{Failure, Step, cargo_tool, root};
-use crate::{build, firmware, fuzz, sbom};
+use crate::{build, firmware, fuzz, provenance, sbom};
 
 /// For each target: enough to find what is wrong at once. `./x fuzz` looks longer.
 const FUZZ_SECONDS: u32 = 5;
@@ -12,6 +12,7 @@ pub fn all(args: &[String]) -> Result<(), Failure> {
     build::hazard3()?;
     build::fixtures()?;
     sbom::write()?;
+    provenance::write()?;
     fuzz::run(FUZZ_SECONDS)?;
     Step::cargo().args(["test", "--no-fail-fast"]).args(args).run()
 }
