@@ -1,5 +1,5 @@
 # The environment, and everything that is built in it. `nix develop` gives every tool in the version that `./x` also sets
-# up without Nix; inside it, `./x` uses what is there. `nix build` builds by the code that `./x` runs. docs/nix.md says
+# up without Nix; inside it, `./x` uses what is there. `nix build` builds by the code that `./x` runs. docs/src/howto/nix.md says
 # how to use it and what of it was checked where.
 #
 # Promises: inputs are pinned by revision here and by hash in flake.lock; nothing is fetched, and nothing is built, while

@@ -1,6 +1,6 @@
 //! `./x footprint`: what each lever of the firmware's build gives. Every lever is pulled alone, starting from the profile that is
 //! flashed; each build runs a guest on the bench, and sizes and instruction counts are read off it as by any user.
-//! It takes minutes for each lever, so no test runs it; `docs/footprint.md` keeps what it printed.
+//! It takes minutes for each lever, so no test runs it; `docs/src/explanation/footprint.md` keeps what it printed.
 
 use std::fs;
 use std::path::Path;

@@ -5,6 +5,7 @@
 
 mod artifacts;
 mod audit;
+mod book;
 mod build;
 mod firmware;
 mod footprint;
@@ -97,6 +98,8 @@ enum Verb {
         #[arg(long)]
         advisories: bool,
     },
+    /// Build the book into target/book and check its links; `test` runs its commands, `cli` writes the page about them
+    Book(book::Book),
     /// Check formatting, clippy, the shell scripts and the flake
     Lint,
     /// Remove everything that was built (the tools in the cache folder stay)
@@ -160,6 +163,7 @@ fn dispatch(verb: Verb) -> Result<(), Failure> {
             if artifacts::compare(&left, &right, keyed, strict) { Ok(()) } else { Err(Failure::Differ) }
         }
         Verb::Audit { advisories } => audit::run(advisories),
+        Verb::Book(book) => book::run(book),
         Verb::Lint => test::lint(),
         Verb::Clean => build::clean(),
     }

@@ -28,6 +28,12 @@ pub enum Failure {
     Advisories,
     #[error("the artefacts differ, see above")]
     Differ,
+    #[error("{page}:{line}: {reason}", page = page.display())]
+    Page { page: PathBuf, line: usize, reason: String },
+    #[error("{failed} blocks of the book do not do what their pages say")]
+    Blocks { failed: usize },
+    #[error("{dead} links of the book lead nowhere")]
+    Links { dead: usize },
 }
 
 impl Failure {
@@ -132,7 +138,7 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a folder of the repository")
 }
 
-/// Where the build leaves what a user takes away, see docs/interfaces.md.
+/// Where the build leaves what a user takes away, see docs/src/reference/files.md.
 pub fn artefacts() -> PathBuf {
     root().join("target/artefacts")
 }

@@ -1,7 +1,7 @@
 //! `./x test` and `./x lint`.
 
 use crate::run::{Failure, Step, cargo_tool, root};
-use crate::{build, firmware, fuzz, provenance, sbom};
+use crate::{book, build, firmware, fuzz, provenance, sbom};
 
 /// For each target: enough to find what is wrong at once. `./x fuzz` looks longer.
 const FUZZ_SECONDS: u32 = 5;
@@ -14,7 +14,13 @@ pub fn all(args: &[String]) -> Result<(), Failure> {
     sbom::write()?;
     provenance::write()?;
     fuzz::run(FUZZ_SECONDS)?;
-    Step::cargo().args(["test", "--no-fail-fast"]).args(args).run()
+    let tests = Step::cargo().args(["test", "--no-fail-fast"]).args(args).run();
+    if !args.is_empty() {
+        // Somebody looks for one of them.
+        return tests;
+    }
+    let commands = book::test(false, &[]);
+    tests.and(commands)
 }
 
 pub fn lint() -> Result<(), Failure> {

@@ -1,7 +1,7 @@
 //! The flake, evaluated without a network: its inputs are stand-ins (ci/nix/stub) that know only what the real ones have.
 //!
 //! Promises that every output evaluates, that a wrong name does not, and that no derivation depends on files that it must
-//! not depend on. Leaves building to a machine that can fetch nixpkgs; docs/nix.md says what only that one shows.
+//! not depend on. Leaves building to a machine that can fetch nixpkgs; docs/src/howto/nix.md says what only that one shows.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

@@ -26,6 +26,14 @@ pub enum Error {
     #[error("{name} is not a name for a guest: use 1 to 31 letters, digits, and between them -, _ and .")]
     BadName { name: String },
 
+    #[error(
+        "{name} is not a name for a program: use 1 to 26 lower-case letters, digits, and between them -, a letter first"
+    )]
+    BadProgram { name: String },
+
+    #[error("{} is there already: nothing was written. Take another name, or edit what is there", path.display())]
+    ProgramExists { path: PathBuf },
+
     #[error("{guest} needs {tool}, which is not here: run ./x setup{}", hint.map(|hint| format!(" ({hint})")).unwrap_or_default())]
     ToolMissing { guest: String, tool: &'static str, hint: Option<&'static str> },
 

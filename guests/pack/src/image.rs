@@ -1,5 +1,5 @@
 //! `.cwasm` → signed flash image, in MCUboot's format (its `bootutil/image.h`): header, payload, protected TLVs, TLVs,
-//! all little-endian, byte for byte as `imgtool sign` writes it. `docs/interfaces.md` says what stands in it.
+//! all little-endian, byte for byte as `imgtool sign` writes it. `docs/src/reference/image.md` says what stands in it.
 
 use std::fmt;
 use std::str::FromStr;

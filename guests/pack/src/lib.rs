@@ -14,6 +14,7 @@ mod key;
 mod large;
 mod manifest;
 mod memory;
+pub mod new;
 mod policy;
 mod program;
 mod read;

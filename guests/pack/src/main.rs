@@ -7,7 +7,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use guest_pack::fixtures::{self, Fixture};
-use guest_pack::{Error, Guest, Image, Key, Package, PolicyFile, PublicKey, Release, Result, Version, read, source};
+use guest_pack::{
+    Error, Guest, Image, Key, Package, PolicyFile, PublicKey, Release, Result, Version, new, read, source,
+};
 
 /// Makes flash images of WebAssembly guests.
 #[derive(Parser)]
@@ -34,6 +36,16 @@ enum Verb {
         root: Option<PathBuf>,
         #[command(flatten)]
         key: SigningKey,
+    },
+    /// Begin a guest of your own, in a folder that `guest-pack build` builds as it builds the repository's guests
+    New {
+        /// The program: letters, digits, and - between them
+        name: String,
+        #[arg(long, value_enum)]
+        language: new::Language,
+        /// Where; one that has guests already gets another one
+        #[arg(long, default_value = ".")]
+        root: PathBuf,
     },
     /// Pack a core module or a component of your own into OUT/NAME/
     Image {
@@ -123,6 +135,11 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().verb {
         Verb::Build { fixtures: true, out, root, key, .. } => pack_fixtures(out, root, &key),
         Verb::Build { names, out, root, key, .. } => build(&names, out, root, &key),
+        Verb::New { name, language, root } => new::create(&root, &name, language).map(|files| {
+            for file in files {
+                println!("{}", file.display());
+            }
+        }),
         Verb::Image { file, name, policy, world, version, security_counter, out, key } => {
             image(&file, name, policy, world, Release { version, security_counter }, &out, &key)
         }

@@ -1,5 +1,5 @@
 //! `policy.toml`: the world of a program, and what of it the guest may use. It becomes TLV 0x00A0 of the image, laid out
-//! as `docs/interfaces.md` says. What is written here is consistent; what a host makes of it is the host's matter.
+//! as `docs/src/reference/policy.md` says. What is written here is consistent; what a host makes of it is the host's matter.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -65,7 +65,7 @@ pub enum Pull {
     None,
 }
 
-/// What a key that is left out stands for: `docs/interfaces.md`.
+/// What a key that is left out stands for: `docs/src/reference/policy.md`.
 impl Default for Policy {
     fn default() -> Self {
         Self {
@@ -251,7 +251,7 @@ mod tests {
         tlv.chunks(4).map(|word| u32::from_le_bytes(word.try_into().unwrap())).collect()
     }
 
-    /// Offset by offset after the table in docs/interfaces.md.
+    /// Offset by offset after the table in docs/src/reference/policy.md.
     #[test]
     fn the_layout_is_the_documented_one() {
         let words = words(

@@ -1,6 +1,6 @@
 //! The program module: what is compiled for the device, and what a component is made around.
 //!
-//! A module that leaves here keeps to the border of `docs/interfaces.md`: it imports functions of its world and nothing
+//! A module that leaves here keeps to the border of `docs/src/reference/interfaces.md`: it imports functions of its world and nothing
 //! else, each with the signature that the canonical ABI gives it; it exports those of its world and its memory; it has
 //! one memory at most, within the budget; nothing of it runs before `run`; it carries no custom section.
 

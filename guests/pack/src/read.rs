@@ -1,5 +1,5 @@
 //! Flash image → what it says, whether it is sound, and the same image signed anew. A reader of its own: guests and host
-//! know the format from `docs/interfaces.md`, and never each other.
+//! know the format from `docs/src/reference/image.md`, and never each other.
 //!
 //! It takes any bytes, and any image of MCUboot's format whose TLVs are in a host's order or not: what `imgtool sign`
 //! writes is read as well. What stands behind an image, as in the dump of a slot, does not matter.

@@ -163,7 +163,9 @@ impl Source {
             command.env_remove(variable);
         }
         let tools = [("cargo-component", version), ("rustc", rustc)];
-        Ok((named(tools), command, build.join(RUST_TARGET).join("release").join(format!("{}.wasm", self.program))))
+        // A crate has no - in its name.
+        let file = format!("{}.wasm", self.program.replace('-', "_"));
+        Ok((named(tools), command, build.join(RUST_TARGET).join("release").join(file)))
     }
 
     fn wasi_sdk(&self, root: &Path, build: &Path) -> Result<Plan> {

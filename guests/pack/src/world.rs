@@ -168,7 +168,7 @@ impl World {
 }
 
 /// # Errors
-/// [`Error::CannotLower`]: a type that takes more than what `docs/interfaces.md` allows at a module's border.
+/// [`Error::CannotLower`]: a type that takes more than what `docs/src/reference/interfaces.md` allows at a module's border.
 fn flatten(resolve: &Resolve, function: &Function, variant: AbiVariant) -> Result<Signature> {
     let beyond = |what: String| Error::CannotLower {
         what,
@@ -289,7 +289,7 @@ mod tests {
         assert!(format!("{} {}", world.name, all.join(" ")).len() <= 127);
     }
 
-    /// The border as docs/interfaces.md describes it.
+    /// The border as docs/src/reference/interfaces.md describes it.
     #[test]
     fn functions_are_flattened_as_the_canonical_abi_says() {
         let world = world(

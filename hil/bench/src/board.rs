@@ -2,7 +2,7 @@
 //!
 //! Promises that requests are served in the order they arrive, between slices of one millisecond of virtual time that end
 //! on whole milliseconds, so that the phase between a reset and a capture's samples repeats. How fast slices follow each
-//! other is [`Board::pace`]'s policy (docs/interfaces.md, "Time"). It knows nothing of sockets.
+//! other is [`Board::pace`]'s policy (docs/src/reference/bench.md, "Time"). It knows nothing of sockets.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TryRecvError};
 use std::time::{Duration, Instant as WallInstant};

@@ -2,7 +2,7 @@
 //! bench has them, on four TCP ports.
 //!
 //! Promises that stock tools work on it: probe-rs through the Black Magic Probe's remote protocol, sigrok through
-//! BeagleLogic's, any terminal through the serial ports. docs/interfaces.md has the policy of time. Not here: what the chip
+//! BeagleLogic's, any terminal through the serial ports. docs/src/reference/bench.md has the policy of time. Not here: what the chip
 //! does (`rp2350-model`), and any judgement of what was seen (`hil`).
 
 mod analyser;

@@ -1,10 +1,11 @@
-//! The artefact folder: firmware and guests as `./x build` left them. All that the runner knows of the build.
+//! The artefact folder: firmware and guests as `./x build` left them. All that the runner knows of the build. A folder of
+//! somebody's own guests has no firmware: what it lacks is looked for in [`ELSEWHERE`].
 //!
 //! Only the guest image and the firmware are read as a whole; everything else is sizes out of manifests.
 
 use std::{
     collections::BTreeMap,
-    fs,
+    env, fs,
     ops::Range,
     path::{Path, PathBuf},
 };
@@ -12,6 +13,9 @@ use std::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{error::Error, firmware::Firmware};
+
+/// The variable that names another artefact folder; `./x env` sets it to the checkout's.
+pub const ELSEWHERE: &str = "SANDHILL_ARTEFACTS";
 
 /// Name, size and hash of a file.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
@@ -55,6 +59,8 @@ pub struct Guest {
 #[derive(Debug)]
 pub struct Artefacts {
     pub folder: PathBuf,
+    /// Where to look for what the folder lacks.
+    elsewhere: Option<PathBuf>,
     pub firmware: Firmware,
     pub firmware_manifest: FirmwareManifest,
     /// In order of name.
@@ -64,8 +70,14 @@ pub struct Artefacts {
 impl Artefacts {
     /// Reads the folder; `only` narrows the guests down, an empty list takes all.
     pub fn load(folder: &Path, only: &[String]) -> Result<Self, Error> {
-        let elf = find(folder, "firmware/sandhill.elf")?;
-        let firmware_manifest = manifest(&find(folder, "firmware/manifest.json")?)?;
+        Self::load_from(folder, env::var_os(ELSEWHERE).map(PathBuf::from), only)
+    }
+
+    fn load_from(folder: &Path, elsewhere: Option<PathBuf>, only: &[String]) -> Result<Self, Error> {
+        let has = |relative: &str| the_one_with(relative, folder, elsewhere.as_deref());
+        let with_firmware = has("firmware/sandhill.elf");
+        let elf = find(with_firmware, "firmware/sandhill.elf")?;
+        let firmware_manifest = manifest(&find(with_firmware, "firmware/manifest.json")?)?;
         let firmware = Firmware::load(&elf)?;
 
         let guests_folder = find(folder, "guests")?;
@@ -80,20 +92,37 @@ impl Artefacts {
         if names.is_empty() {
             return Err(Error::NoArtefacts { folder: folder.into(), missing: "guests/*".into() });
         }
-        if let Some(name) = only.iter().find(|name| !names.contains(name)) {
-            return Err(Error::UnknownGuest { name: name.clone(), known: names });
+        for name in only.iter().filter(|name| !names.contains(name)) {
+            if has(&format!("guests/{name}")) == folder {
+                return Err(Error::UnknownGuest { name: name.clone(), known: names });
+            }
+        }
+        if !only.is_empty() {
+            names = only.to_vec();
+            names.sort();
+            names.dedup();
         }
 
         let mut guests = Vec::new();
-        for name in names.iter().filter(|name| only.is_empty() || only.contains(name)) {
-            guests.push(guest(folder, &format!("guests/{name}"), &firmware.slots[0])?);
+        for name in names {
+            let relative = format!("guests/{name}");
+            guests.push(guest(has(&relative), &relative, &firmware.slots[0])?);
         }
-        Ok(Self { folder: folder.into(), firmware, firmware_manifest, guests })
+        Ok(Self { folder: folder.into(), elsewhere, firmware, firmware_manifest, guests })
     }
 
     /// The guest in a folder below the artefacts, such as `fixtures/trap`, for slot 1.
     pub fn beside(&self, relative: &str) -> Result<Guest, Error> {
-        guest(&self.folder, relative, &self.firmware.slots[1])
+        let folder = the_one_with(relative, &self.folder, self.elsewhere.as_deref());
+        guest(folder, relative, &self.firmware.slots[1])
+    }
+}
+
+/// `folder`, unless only `elsewhere` has it.
+fn the_one_with<'a>(relative: &str, folder: &'a Path, elsewhere: Option<&'a Path>) -> &'a Path {
+    match elsewhere {
+        Some(elsewhere) if !folder.join(relative).exists() && elsewhere.join(relative).exists() => elsewhere,
+        _ => folder,
     }
 }
 

@@ -17,7 +17,7 @@ pub enum Error {
     #[error("test file {file}: {message}")]
     TestFile { file: String, message: String },
 
-    #[error("no artefacts in {}: {missing} is missing; build them with `./x build` (fixtures: `./x test`), or name their folder with --artefacts", folder.display())]
+    #[error("no artefacts in {}: {missing} is missing; build them with `./x build` (fixtures: `./x test`), or name their folder with --artefacts; `eval \"$(./x env)\"` lets guests elsewhere use the firmware of a checkout", folder.display())]
     NoArtefacts { folder: PathBuf, missing: String },
 
     #[error("{}: {message}; build it again with `./x build`", path.display())]

@@ -72,7 +72,7 @@ struct Run {
     /// Test file; the built-in tests without it.
     #[arg(long)]
     tests: Option<PathBuf>,
-    /// What `./x build` wrote.
+    /// What `./x build` or `guest-pack build` wrote; what it lacks is taken from the folder $SANDHILL_ARTEFACTS.
     #[arg(long, default_value = "target/artefacts")]
     artefacts: PathBuf,
     /// Only this guest; may be repeated.
@@ -91,7 +91,7 @@ struct FiguresArgs {
     /// Bench file; the built-in virtual bench without it.
     #[arg(long)]
     bench: Option<PathBuf>,
-    /// What `./x build` wrote.
+    /// What `./x build` or `guest-pack build` wrote; what it lacks is taken from the folder $SANDHILL_ARTEFACTS.
     #[arg(long, default_value = "target/artefacts")]
     artefacts: PathBuf,
     /// What `compare --json` wrote: how fast the guest that computes is as native code.

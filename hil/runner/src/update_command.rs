@@ -73,7 +73,7 @@ enum Verb {
 struct Common {
     /// A guest.img, or the name of a guest in the artefacts.
     guest: String,
-    /// What `./x build` wrote.
+    /// What `./x build` or `guest-pack build` wrote; what it lacks is taken from the folder $SANDHILL_ARTEFACTS.
     #[arg(long, default_value = "target/artefacts")]
     artefacts: PathBuf,
     /// First flash firmware and this guest through the bench's probe, and watch its pin while the other one is uploaded.

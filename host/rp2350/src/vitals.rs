@@ -1,4 +1,4 @@
-//! What this firmware knows of itself, for a probe to read at any time (`docs/interfaces.md`, "Vitals").
+//! What this firmware knows of itself, for a probe to read at any time (`docs/src/reference/memory.md`, "Vitals").
 
 use sandhill_runtime::{VITALS_TEXT, Vitals};
 

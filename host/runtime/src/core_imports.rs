@@ -1,4 +1,4 @@
-//! The contract as a core module sees it: the flattened functions of the canonical ABI, by the names of `docs/interfaces.md`.
+//! The contract as a core module sees it: the flattened functions of the canonical ABI, by the names of `docs/src/reference/interfaces.md`.
 //!
 //! Only what a guest imports is made, and all of it goes through one trampoline: at start, each further name or type costs
 //! instructions, and each further closure flash.

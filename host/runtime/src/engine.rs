@@ -1,7 +1,7 @@
 //! The engine settings every host shares with `guests/pack`.
 //!
 //! Images carry the settings they were compiled with; Wasmtime refuses an image whose settings differ. The page
-//! `docs/interfaces.md` lists them.
+//! `docs/src/reference/interfaces.md` lists them.
 
 use core::num::NonZeroUsize;
 

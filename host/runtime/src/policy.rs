@@ -1,4 +1,4 @@
-//! What a guest may use: the record in its image (TLV 0x00A0, `docs/interfaces.md`), and the host's own, which narrows it.
+//! What a guest may use: the record in its image (TLV 0x00A0, `docs/src/reference/policy.md`), and the host's own, which narrows it.
 //!
 //! A record is taken whole or refused: a mask that names a pin twice, or a pull of no input, is a mistake of its author that
 //! nobody may guess the meaning of. Bytes come from outside: parsing never panics.

@@ -4,7 +4,7 @@
 //! An image is taken whole or not at all: magic, every length, the SHA-256, the signature, engine, contract and security
 //! counter have to be right, and what this reader does not know is refused instead of skipped over.
 //! Layout: MCUboot's design document, "Image format" (`struct image_header`, `struct image_tlv_info`);
-//! `docs/interfaces.md`, "Guest image".
+//! `docs/src/reference/image.md`, "Guest image".
 
 use core::fmt;
 

@@ -2,7 +2,7 @@
 # Nothing can be built with it.
 #
 # Promises that it has only what the real one has, under the same names and with the same arguments: what is used and not
-# here ends the evaluation. docs/nix.md says how each name was looked up.
+# here ends the evaluation. docs/src/howto/nix.md says how each name was looked up.
 {
   outputs = _: { lib = import ./lib.nix; };
 }

@@ -1,4 +1,4 @@
-# The packages that the flake may use, by their names in nixpkgs. A name comes in here when it was seen in nixpkgs; docs/nix.md
+# The packages that the flake may use, by their names in nixpkgs. A name comes in here when it was seen in nixpkgs; docs/src/howto/nix.md
 # says where. Versions only of those for which ci/nix/toolchain.nix wants one.
 {
   autoPatchelfHook = { };

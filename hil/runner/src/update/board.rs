@@ -24,7 +24,7 @@ use crate::{
     line::Line,
 };
 
-/// The setting that is the console's rate (docs/interfaces.md).
+/// The setting that is the console's rate (docs/src/reference/interfaces.md).
 const BAUD: &str = "console/baud";
 /// The largest frame a board of ours takes, in bytes on the line; longer than this it is not on its way.
 const FRAME: u64 = 3 * 1024;

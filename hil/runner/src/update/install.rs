@@ -17,7 +17,7 @@ use crate::{error::Error, progress::Progress};
 const LOOK: Duration = Duration::from_millis(200);
 /// For a guest that traps, to trap as often as it takes to be given up by the board, or to start from RAM.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The vitals of a guest that are looked at, and their values (docs/interfaces.md, "Vitals").
+/// The vitals of a guest that are looked at, and their values (docs/src/reference/memory.md, "Vitals").
 const STATE: &str = "state";
 const RUNNING: u64 = 1;
 const RETURNED: u64 = 2;

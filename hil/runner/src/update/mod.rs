@@ -22,7 +22,7 @@ use crate::error::Error;
 /// A guest's number, or [`RAM`]: what SMP calls an image.
 pub type ImageNumber = u32;
 
-/// What is uploaded to it runs once, from RAM, in the place of guest 0 (docs/interfaces.md).
+/// What is uploaded to it runs once, from RAM, in the place of guest 0 (docs/src/reference/interfaces.md).
 pub const RAM: ImageNumber = 2;
 
 /// The image in a slot whose hash begins so.

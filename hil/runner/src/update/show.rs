@@ -25,7 +25,7 @@ pub fn images(images: &[ImageState]) -> String {
     table.to_string()
 }
 
-/// As docs/interfaces.md calls them.
+/// As docs/src/reference/interfaces.md calls them.
 fn slot(image: &ImageState) -> String {
     match image.slot {
         0 => "A".into(),

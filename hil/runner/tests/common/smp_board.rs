@@ -1,4 +1,4 @@
-//! A board that speaks SMP over TCP, as docs/interfaces.md says, for tests of what a client says to its user. It
+//! A board that speaks SMP over TCP, as docs/src/reference/interfaces.md says, for tests of what a client says to its user. It
 //! verifies nothing; a test decides what it refuses and which guests fail.
 
 use std::{

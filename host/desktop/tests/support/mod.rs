@@ -46,7 +46,7 @@ fn command(guest: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// The image format of `docs/interfaces.md`, unsigned, with four bytes for a program: the desktop runs the component.
+/// The image format of `docs/src/reference/image.md`, unsigned, with four bytes for a program: the desktop runs the component.
 fn image(name: &str, policy: &[(usize, u32)]) -> Vec<u8> {
     const HEADER_BYTES: u16 = 256;
     let mut words = [0, 0, 0, 0, 0, 0, 0, 0, 1000, 4096, 64, 10_000, 60_000, 10_000, 1000, 0, 3];

@@ -209,7 +209,7 @@ fn commands_that_are_not_there_say_so() {
         (READ, u16::MAX, 0),
     ] {
         let refused = host.refused(op, group, command, map(&[]));
-        assert_eq!(refused, (8, "no such command here: docs/interfaces.md lists them".into()));
+        assert_eq!(refused, (8, "no such command here: see the reference, interfaces".into()));
     }
     assert_eq!((host.server.requests(), host.server.errors()), (11, 11));
 }
