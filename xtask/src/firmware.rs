@@ -1,6 +1,7 @@
 //! What runs on the chip: built for its own target with core and alloc from source, then copied to the artefacts, the
 //! firmware beside a manifest that says what it is made of.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,10 +10,11 @@ use object::{Object, ObjectSection};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::keys;
 use crate::run::{Failure, Step, artefacts, root};
+use crate::{keys, uf2};
 
 const ELF: &str = "sandhill.elf";
+const UF2: &str = "sandhill.uf2";
 
 /// A package that runs on the chip, the architecture it is for, and how it is optimised.
 pub struct Bare {
@@ -33,7 +35,7 @@ const RIVAL_PROGRAMS: [&str; 5] = ["native-o2", "native-o3", "wasmi", "verify-sa
 
 pub fn build() -> Result<(), Failure> {
     let keys = keys::trusted()?;
-    FIRMWARE.build().env(keys::VARIABLE, &keys).run()?;
+    FIRMWARE.build()?.env(keys::VARIABLE, &keys).run()?;
     keep_firmware(&keys, &FIRMWARE.built(FIRMWARE.package), &artefacts().join("firmware")).map(drop)
 }
 
@@ -41,7 +43,7 @@ pub fn build() -> Result<(), Failure> {
 /// Returns the bytes of flash that it takes.
 pub fn build_variant(target: &Path, settings: &[&str], folder: &Path) -> Result<u64, Failure> {
     let keys = keys::trusted()?;
-    let step = FIRMWARE.build().env("CARGO_TARGET_DIR", target).env(keys::VARIABLE, &keys);
+    let step = FIRMWARE.build()?.env("CARGO_TARGET_DIR", target).env(keys::VARIABLE, &keys);
     settings.iter().fold(step, |step, setting| step.arg("--config").arg(setting)).run()?;
     let sections = keep_firmware(&keys, &target.join(FIRMWARE.target).join("firmware").join(FIRMWARE.package), folder)?;
     let bytes = |name: &str| sections.get(name).and_then(Value::as_u64).unwrap_or(0);
@@ -54,10 +56,13 @@ fn keep_firmware(keys: &str, built: &Path, folder: &Path) -> Result<Value, Failu
     let elf = read(built)?;
     write(&folder.join(ELF), &elf)?;
     let sections = sections(built, &elf)?;
+    let uf2 = uf2::from_elf(&elf).map_err(|reason| Failure::Elf { path: built.into(), reason })?;
+    write(&folder.join(UF2), &uf2)?;
+    let artefact = |bytes: &[u8]| json!({ "bytes": bytes.len(), "sha256": format!("{:x}", Sha256::digest(bytes)) });
     let manifest = json!({
         "name": FIRMWARE.package,
         "tools": { "rustc": first_line(Command::new("rustc").arg("--version")) },
-        "artefacts": { ELF: { "bytes": elf.len(), "sha256": format!("{:x}", Sha256::digest(&elf)) } },
+        "artefacts": { ELF: artefact(&elf), UF2: artefact(&uf2) },
         "sections": sections,
         "guest_keys": keys.split(',').map(str::trim).collect::<Vec<_>>(),
     });
@@ -67,7 +72,7 @@ fn keep_firmware(keys: &str, built: &Path, folder: &Path) -> Result<Value, Failu
 
 /// The third host.
 pub fn build_hazard3() -> Result<(), Failure> {
-    HAZARD3.build().env(keys::VARIABLE, keys::trusted()?).run()?;
+    HAZARD3.build()?.env(keys::VARIABLE, keys::trusted()?).run()?;
     HAZARD3.keep(HAZARD3.package, "hazard3")
 }
 
@@ -89,13 +94,13 @@ pub fn lint() -> Result<(), Failure> {
 
 impl Bare {
     fn compile(&self) -> Result<(), Failure> {
-        self.build().run()
+        self.build()?.run()
     }
 
     /// Its build, the same bytes in every folder.
-    fn build(&self) -> Step {
-        let remaps = format!("target.{}.rustflags = {}", self.target, json!(remaps()));
-        self.cargo(Step::cargo().arg("build")).arg("--config").arg(remaps)
+    fn build(&self) -> Result<Step, Failure> {
+        let remaps = format!("target.{}.rustflags = {}", self.target, json!(remaps()?));
+        Ok(self.cargo(Step::cargo().arg("build")).arg("--config").arg(remaps))
     }
 
     /// Its build, for what is to be compiled only.
@@ -130,23 +135,25 @@ impl Bare {
 }
 
 /// Folders of this machine that would otherwise stand in panic messages and debug information.
-fn remaps() -> Vec<String> {
-    let home = |variable: &str, default: &str| {
-        std::env::var_os(variable).map(PathBuf::from).or_else(|| std::env::home_dir().map(|home| home.join(default)))
-    };
+fn remaps() -> Result<Vec<String>, Failure> {
     let sysroot = first_line(Command::new("rustc").args(["--print", "sysroot"]));
     let rust_src = Path::new(&sysroot).join("lib/rustlib/src/rust");
     // Debian has a link there, and the compiler's own crates name what it leads to.
     let linked = rust_src.canonicalize().unwrap_or_else(|_| rust_src.clone());
-    let mut remaps = vec![
-        format!("--remap-path-prefix={}=/sandhill", root().display()),
-        format!("--remap-path-prefix={}=/rust", rust_src.display()),
-        format!("--remap-path-prefix={}=/rust", linked.display()),
-    ];
-    if let Some(cargo_home) = home("CARGO_HOME", ".cargo") {
-        remaps.push(format!("--remap-path-prefix={}=/cargo", cargo_home.display()));
-    }
-    remaps
+    let mut folders = BTreeMap::from([(root().to_owned(), "/sandhill"), (rust_src, "/rust"), (linked, "/rust")]);
+    folders.extend(registries()?.into_iter().map(|folder| (folder, "/cargo")));
+    Ok(folders.iter().map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display())).collect())
+}
+
+/// The folders that crates lie in: Cargo's own have the registry's name in theirs, which a mirror or a vendored copy has not.
+fn registries() -> Result<BTreeSet<PathBuf>, Failure> {
+    let metadata = Step::cargo().args(["metadata", "--format-version", "1"]).output()?;
+    let metadata: Value = serde_json::from_str(&metadata).map_err(|source| Failure::Metadata { source })?;
+    let packages = metadata["packages"].as_array().into_iter().flatten();
+    let from_registry = packages.filter(|package| package["source"].is_string());
+    Ok(from_registry
+        .filter_map(|package| Some(Path::new(package["manifest_path"].as_str()?).parent()?.parent()?.to_owned()))
+        .collect())
 }
 
 /// Bytes of every section that takes space on the chip.

@@ -15,6 +15,7 @@ mod provenance;
 mod run;
 mod sbom;
 mod test;
+mod uf2;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -37,6 +38,8 @@ enum Verb {
     Build,
     /// Build the firmware alone, as `nix build .#firmware` does
     Firmware,
+    /// Build what is flashed, and nothing but that: firmware, guests, fixtures, the third host, the rivals
+    Artefacts,
     /// Build all, flash every guest on a bench, judge it and report; arguments go to `hil run`
     Hil {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -120,6 +123,7 @@ fn dispatch(verb: Verb) -> Result<(), Failure> {
     match verb {
         Verb::Build => build::all(),
         Verb::Firmware => artifacts::recorded(&["firmware"], firmware::build),
+        Verb::Artefacts => build::artefacts_alone(),
         Verb::Hil { args } => {
             build::all()?;
             // `hil` has its own exit codes, which ./x hands on.

@@ -34,6 +34,8 @@ pub enum Failure {
     Blocks { failed: usize },
     #[error("{dead} links of the book lead nowhere")]
     Links { dead: usize },
+    #[error("what `cargo metadata` prints cannot be read: {source}")]
+    Metadata { source: serde_json::Error },
 }
 
 impl Failure {
