@@ -5,7 +5,7 @@
 //! tools and key give the same list, byte for byte: no time, path, user or machine is in it. Comparing two lists, and what
 //! is published of one, it leaves to others.
 
-mod compare;
+pub mod compare;
 mod sources;
 mod tools;
 

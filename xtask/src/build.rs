@@ -6,31 +6,28 @@ use crate::run::{Failure, Step, artefacts, root, tool};
 use crate::{artifacts, firmware};
 
 pub fn all() -> Result<(), Failure> {
-    artifacts::recorded(&["firmware", "guests"], everything)
-}
-
-fn everything() -> Result<(), Failure> {
-    say("tools");
     // All of the default members at once: building them one by one would resolve other features and build twice.
-    Step::cargo().args(["build", "--quiet"]).run()?;
-    // Asks guest-pack whose guests it is to run.
-    say("firmware");
-    firmware::build()?;
-    say("guests");
-    guests()
+    with_tools(Step::cargo().args(["build", "--quiet"]))
 }
 
 /// All that is flashed, and what is flashed beside it to compare and to test; of the tools only what makes it.
 pub fn artefacts_alone() -> Result<(), Failure> {
-    say("tools");
-    Step::cargo().args(["build", "--quiet", "--package", "guest-pack"]).run()?;
-    say("firmware");
-    firmware::build()?;
-    say("guests");
-    guests()?;
+    with_tools(Step::cargo().args(["build", "--quiet", "--package", "guest-pack"]))?;
     fixtures()?;
     rivals()?;
     hazard3()
+}
+
+fn with_tools(tools: Step) -> Result<(), Failure> {
+    artifacts::recorded(&["firmware", "guests"], || {
+        say("tools");
+        tools.run()?;
+        // Asks guest-pack whose guests it is to run.
+        say("firmware");
+        firmware::build()?;
+        say("guests");
+        guests()
+    })
 }
 
 fn guests() -> Result<(), Failure> {

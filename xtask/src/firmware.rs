@@ -148,7 +148,8 @@ fn remaps() -> Result<Vec<String>, Failure> {
 /// The folders that crates lie in: Cargo's own have the registry's name in theirs, which a mirror or a vendored copy has not.
 fn registries() -> Result<BTreeSet<PathBuf>, Failure> {
     let metadata = Step::cargo().args(["metadata", "--format-version", "1"]).output()?;
-    let metadata: Value = serde_json::from_str(&metadata).map_err(|source| Failure::Metadata { source })?;
+    let metadata: Value = serde_json::from_str(&metadata)
+        .map_err(|error| Failure::Plan { what: "cargo metadata", reason: error.to_string() })?;
     let packages = metadata["packages"].as_array().into_iter().flatten();
     let from_registry = packages.filter(|package| package["source"].is_string());
     Ok(from_registry

@@ -12,6 +12,7 @@ mod footprint;
 mod fuzz;
 mod keys;
 mod provenance;
+mod reproduce;
 mod run;
 mod sbom;
 mod test;
@@ -79,6 +80,9 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Build all artefacts twice, in circumstances as different as this machine allows, and compare them with each other
+    /// and with the committed hashes
+    Reproduce(reproduce::Options),
     /// Build all and write what each artefact is made of as CycloneDX: target/artefacts/sbom
     Sbom,
     /// Build all and write how it came to be as an in-toto statement with SLSA's predicate: target/artefacts/provenance.json
@@ -153,6 +157,7 @@ fn dispatch(verb: Verb) -> Result<(), Failure> {
         }
         Verb::Fuzz { seconds } => fuzz::run(seconds),
         Verb::Footprint => footprint::print(),
+        Verb::Reproduce(options) => reproduce::run(&options),
         Verb::Test { args } => test::all(&args),
         Verb::Sbom => {
             build::all()?;

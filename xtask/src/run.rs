@@ -36,6 +36,8 @@ pub enum Failure {
     Links { dead: usize },
     #[error("what `cargo metadata` prints cannot be read: {source}")]
     Metadata { source: serde_json::Error },
+    #[error("not reproduced:\n  {}", faults.join("\n  "))]
+    NotReproduced { faults: Vec<String> },
 }
 
 impl Failure {

@@ -1,0 +1,132 @@
+//! `./x reproduce`: builds every artefact twice, in circumstances as different as this machine allows, and compares.
+//!
+//! Promises that the two builds share nothing but the sources, the tools and the downloaded crates; that every artefact is
+//! compared byte by byte with the other build's, searched for traces of the machine, and held against the committed
+//! list; and that all of it is printed. Signs with ci/reproduce/key.pem, which is public.
+
+mod difference;
+mod site;
+mod trace;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use clap::Args;
+
+use crate::artifacts::compare::Verdict;
+use crate::artifacts::{self, Artifacts};
+use crate::run::{Failure, root};
+use site::Site;
+
+/// Below the repository's root.
+pub const COMMITTED: &str = "ci/reproduce/artifacts.json";
+pub const KEY: &str = "ci/reproduce/key.pem";
+
+#[derive(Args)]
+pub struct Options {
+    /// Write what came out to ci/reproduce/artifacts.json instead of comparing with it
+    #[arg(long)]
+    update: bool,
+    /// Leave both builds where they are
+    #[arg(long)]
+    keep: bool,
+}
+
+pub fn run(options: &Options) -> Result<(), Failure> {
+    let sites = [Site::here()?, Site::elsewhere()?];
+    site::print(&sites);
+    let outcome = compare(&sites, options.update);
+    if options.keep {
+        for site in &sites {
+            println!("reproduce: kept {}", site.checkout.display());
+        }
+        return outcome;
+    }
+    sites.iter().try_for_each(Site::remove).and(outcome)
+}
+
+fn compare(sites: &[Site; 2], update: bool) -> Result<(), Failure> {
+    let [first, second] = site::build(sites)?;
+    let list = |folder: &Path| Artifacts::read(&folder.join(artifacts::FILE));
+    let (one, other) = (list(&first)?, list(&second)?);
+    let mut faults = Vec::new();
+    let names: BTreeSet<&String> = one.artefacts.keys().chain(other.artefacts.keys()).collect();
+    println!("\n{:>9}  {:64}  artefact", "bytes", "SHA-256");
+    for name in names {
+        match (one.artefacts.get(name), other.artefacts.get(name)) {
+            (Some(a), Some(b)) if a.sha256 == b.sha256 => println!("{:>9}  {}  {name}", a.bytes, a.sha256),
+            (Some(a), Some(b)) => {
+                println!("{:>9}  {}  {name}\n{:>9}  {}  {name}, elsewhere", a.bytes, a.sha256, b.bytes, b.sha256);
+                faults.push(format!("{name} differs: {}", difference::show(&first.join(name), &second.join(name))?));
+            }
+            _ => faults.push(format!("{name} came out of one build only")),
+        }
+    }
+    let traces = traces(sites, [&first, &second], &one)?;
+    println!("\nreproduce: {} artefacts, built twice: {}", one.artefacts.len(), all_or(&faults, "the same bytes"));
+    println!("reproduce: paths, names and build ids of this machine in them: {}", all_or(&traces, "none"));
+    faults.extend(traces);
+    if update {
+        // What differs is nobody's.
+        if faults.is_empty() {
+            let mut list = one;
+            // The one that it will be committed in.
+            (list.source.revision, list.source.modified) = (None, false);
+            list.write(&root().join(COMMITTED))?;
+            println!("reproduce: wrote {COMMITTED}");
+        }
+    } else {
+        faults.extend(held_against(&one, &Artifacts::read(&root().join(COMMITTED))?));
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Failure::NotReproduced { faults }) }
+}
+
+fn all_or(faults: &[String], none: &str) -> String {
+    if faults.is_empty() { none.to_owned() } else { format!("{} faults, listed below", faults.len()) }
+}
+
+/// What either machine left in any artefact, and in the list of them.
+fn traces(sites: &[Site; 2], folders: [&Path; 2], artifacts: &Artifacts) -> Result<Vec<String>, Failure> {
+    let mut found = Vec::new();
+    for (site, folder) in sites.iter().zip(folders) {
+        let needles = trace::needles(&site.traces()?);
+        for name in artifacts.artefacts.keys().map(String::as_str).chain([artifacts::FILE]) {
+            let path = folder.join(name);
+            let content = fs::read(&path).map_err(|source| Failure::File { path, source })?;
+            found.extend(trace::find(&content, &needles).into_iter().map(|trace| format!("{name}: {trace}")));
+        }
+    }
+    Ok(found)
+}
+
+/// What is not as the committed list says, and has no other tool to explain it; prints the rest.
+fn held_against(built: &Artifacts, committed: &Artifacts) -> Vec<String> {
+    let verdicts = artifacts::compare::compare(built, committed, true);
+    let same = verdicts.iter().filter(|(_, verdict)| *verdict == Verdict::Same).count();
+    println!("reproduce: {same} of {} artefacts have the hash that is committed in {COMMITTED}", verdicts.len());
+    let mut faults = Vec::new();
+    for (path, verdict) in verdicts {
+        let said = match &verdict {
+            Verdict::Same => continue,
+            Verdict::OtherTools(tools) => {
+                format!("{path} was made by other tools than the committed one: {}", tools.join(", "))
+            }
+            Verdict::Differs => format!("{path} has not the committed hash"),
+            Verdict::OnlyLeft => format!("{path} is not in the committed list"),
+            Verdict::OnlyRight => format!("{path} is in the committed list, but was not built"),
+        };
+        if verdict.agrees(&path) {
+            println!("  {said}");
+        } else {
+            faults.push(said);
+        }
+    }
+    if !faults.is_empty() {
+        let changed = built.source.changed_since(&committed.source);
+        faults.push(format!(
+            "the committed list is of sources in which {changed} was another: if that is meant, `./x reproduce --update`"
+        ));
+    }
+    faults
+}
