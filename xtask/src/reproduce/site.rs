@@ -169,7 +169,7 @@ impl Site {
 pub fn print(sites: &[Site; 2]) {
     println!("reproduce: two builds, from nothing but the sources and what was downloaded\n");
     for ((name, one), (_, other)) in sites[0].traits.iter().zip(&sites[1].traits) {
-        println!("{name:>12}  {other:<56}  {one}");
+        println!("{name:>12}  {one:<44}  {other}");
     }
     println!();
 }
