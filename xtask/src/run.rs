@@ -34,8 +34,6 @@ pub enum Failure {
     Blocks { failed: usize },
     #[error("{dead} links of the book lead nowhere")]
     Links { dead: usize },
-    #[error("what `cargo metadata` prints cannot be read: {source}")]
-    Metadata { source: serde_json::Error },
     #[error("not reproduced:\n  {}", faults.join("\n  "))]
     NotReproduced { faults: Vec<String> },
 }
