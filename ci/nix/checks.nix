@@ -72,7 +72,7 @@ in
   # All at once in one folder, all at once in another, and each package by itself.
   reproducibility =
     let
-      again = (everything "elsewhere/by another name").overrideAttrs (before: {
+      again = (everything "elsewhere/under-another-name").overrideAttrs (before: {
         preBuild = ''
           export HOME="$NIX_BUILD_TOP/another home" TZ=Pacific/Chatham LC_ALL=C CARGO_BUILD_JOBS=1
           umask 077

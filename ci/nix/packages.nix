@@ -158,6 +158,7 @@ let
     SANDHILL_GUEST_KEY = publicKeyPair;
     unpackPhase = ''
       runHook preUnpack
+      mkdir -p "$(dirname ${folder})"
       cp -r --no-preserve=mode "$src" ${folder}
       chmod +x ${folder}/x
       cd ${folder}
