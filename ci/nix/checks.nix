@@ -1,8 +1,8 @@
 # What `nix flake check` builds: the checks of ./x lint and ./x test, the guests on the virtual bench, and whether two
 # builds that differ in everything that must not matter give the same bytes.
 #
-# Promises that each is one command of ./x or of a tool that users have, and that only `repository`, whose tests read
-# docs/, is built again when those change.
+# Promises that each is one command of ./x or of a tool that users have, and that only `book`, and `repository`, whose
+# tests read docs/, are built again when those change.
 { pkgs, root, toolchain, cargo, packages }:
 let
   inherit (pkgs) lib;
@@ -63,6 +63,10 @@ in
 
   repository = check "sandhill-repository" everyFile ''
     ./x test --package xtask
+  '';
+
+  book = check "sandhill-book" everyFile ''
+    ./x book
   '';
 
   hil = pkgs.runCommand "sandhill-hil" { nativeBuildInputs = [ packages.packages.hil ]; } ''

@@ -83,6 +83,7 @@ rec {
     pkgs.nixpkgs-fmt
     pkgs.mdbook
     pkgs.cargo-deny
+    pkgs.cargo-vet
     pkgs.libfaketime
     pkgs.nix
     pkgs.git

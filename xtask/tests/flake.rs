@@ -43,6 +43,22 @@ fn every_output_evaluates() {
     assert_eq!(distinct.len(), derivations.len(), "two outputs are one: {derivations:#?}");
 }
 
+/// What `./x` asks for by name is in the shell.
+#[test]
+fn the_shell_has_every_program_that_the_set_up_installs() {
+    let shell = fs::read_to_string(root().join("ci/nix/toolchain.nix")).unwrap();
+    let tools = fs::read_to_string(root().join("ci/setup/cargo-tools.txt")).unwrap();
+    let names: Vec<_> =
+        tools.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split(' ').next()).collect();
+    assert!(names.contains(&"mdbook"), "cargo-tools.txt was not understood: {names:?}");
+    for name in names.into_iter().chain(["smpmgr", "sigrok-cli", "shellcheck", "unicorn"]) {
+        assert!(
+            shell.contains(&format!("pkgs.{name}\n")) || shell.contains(&format!("pkgs.{name};")),
+            "no {name} in nix develop"
+        );
+    }
+}
+
 #[test]
 fn a_name_that_nixpkgs_does_not_have_fails() {
     for (file, right, wrong) in [
@@ -87,11 +103,12 @@ fn what_is_rebuilt_is_what_a_change_concerns() {
     };
     let guest = |name: &str| name.starts_with("packages.guest-") && name != "packages.guest-pack";
 
-    // The tests about the repository as a whole read docs/; nothing that is built does.
+    // The book is docs/, and the tests about the repository as a whole read it; nothing else does.
+    let docs = ["checks.book", "checks.repository"];
     fs::write(checkout.path("docs/new.md"), "").unwrap();
-    assert_eq!(changed("docs/new.md"), ["checks.repository"]);
+    assert_eq!(changed("docs/new.md"), docs);
     fs::remove_file(checkout.path("docs/new.md")).unwrap();
-    assert_eq!(changed("README.md"), ["checks.repository"]);
+    assert_eq!(changed("README.md"), docs);
 
     let host = changed("host/rp2350/src/main.rs");
     assert!(host.contains(&"packages.firmware".into()) && host.contains(&"packages.default".into()), "{host:?}");

@@ -4,6 +4,7 @@
   autoPatchelfHook = { };
   cargo-component = { version = "0.21.1"; };
   cargo-deny = { };
+  cargo-vet = { };
   deadnix = { };
   git = { };
   gnumake = { };
