@@ -16,7 +16,7 @@ pub enum Failure {
     File { path: PathBuf, source: std::io::Error },
     #[error("{path}: not a firmware ELF ({reason}). Run `./x clean`, then `./x build`", path = path.display())]
     Elf { path: PathBuf, reason: String },
-    #[error("{path} is not what the manifest beside it says. Run `./x clean`, then `./x build`", path = path.display())]
+    #[error("{path} is not what the manifest beside it says: build it, or fetch it, again", path = path.display())]
     Damaged { path: PathBuf },
     #[error("{path}: {reason}. `./x build` writes it", path = path.display())]
     List { path: PathBuf, reason: String },

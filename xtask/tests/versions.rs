@@ -37,6 +37,7 @@ const TOOLS: &[Tool] = &[
     },
     Tool { names: &["cargo-component"], decided_in: "ci/setup/cargo-tools.txt", after: "cargo-component " },
     Tool { names: &["cargo-deny"], decided_in: "ci/setup/cargo-tools.txt", after: "cargo-deny " },
+    Tool { names: &["cargo-vet"], decided_in: "ci/setup/cargo-tools.txt", after: "cargo-vet " },
     Tool { names: &["deadnix"], decided_in: "ci/setup/cargo-tools.txt", after: "deadnix " },
     Tool { names: &["nixpkgs-fmt"], decided_in: "ci/setup/cargo-tools.txt", after: "nixpkgs-fmt " },
     Tool { names: &["mdbook"], decided_in: "ci/setup/cargo-tools.txt", after: "mdbook " },

@@ -1,7 +1,7 @@
 //! Which tools decide an artefact's bytes, and what they say they are.
 //!
-//! A version is what the tool itself prints, so it also names who made it (`Debian clang version …`), but no machine: the
-//! same compiler for another kind of computer has the same version.
+//! A version is what the tool itself prints, so it also names who made it (`Debian clang version …`). Of rustc's it has the
+//! kind of machine, too, which Cargo mixes into the names of all symbols.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -75,13 +75,14 @@ fn ask(tool: &str) -> Result<String, Failure> {
     }
 }
 
-/// Version, commit and LLVM.
+/// Version, and what else makes one compiler differ from another of the same version.
 fn rustc() -> Result<String, Failure> {
     let said = said("rustc".as_ref(), &["--version", "--verbose"])?;
-    let first = said.lines().next().unwrap_or_default();
-    let llvm = said.lines().find(|line| line.starts_with("LLVM version: ")).unwrap_or_default();
-    let commit = said.lines().find(|line| line.starts_with("commit-hash: ")).unwrap_or_default();
-    Ok(format!("{first}, {commit}, {llvm}"))
+    let mut parts = vec![said.lines().next().unwrap_or_default()];
+    for key in ["commit-hash: ", "host: ", "LLVM version: "] {
+        parts.extend(said.lines().find(|line| line.starts_with(key)));
+    }
+    Ok(parts.join(", "))
 }
 
 /// Where the library's sources lie.
