@@ -15,7 +15,7 @@ use crate::run::{Failure, artefacts, root};
 
 pub const FILE: &str = "provenance.json";
 pub const SUMS: &str = "SHA256SUMS";
-/// What `buildDefinition` means, see docs/provenance.md.
+/// What `buildDefinition` means, see docs/src/howto/provenance.md.
 const BUILD_TYPE: &str = "urn:sandhill:build:v1";
 const LOCAL_BUILDER: &str = "urn:sandhill:builder:local";
 /// What pins tools and crates, beside the sources themselves.
