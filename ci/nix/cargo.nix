@@ -68,8 +68,9 @@ in
     export CARGO_BUILD_JOBS="$NIX_BUILD_CORES" CARGO_INCREMENTAL=0
     crates="$CARGO_HOME/registry/src/index.crates.io-1949cf8c6b5b557f"
     mkdir -p "$(dirname "$crates")"
-    # crane's config.toml names the folder of crates.io's crates.
-    ln -s "$(sed -n 's/^directory = "\(.*\)"$/\1/p' ${vendored}/config.toml)" "$crates"
+    # Copied, because a compiler asks where it is and sees through links. crane's config.toml names the folder.
+    cp -rL "$(sed -n 's/^directory = "\(.*\)"$/\1/p' ${vendored}/config.toml)" "$crates"
+    chmod -R u+w "$crates"
     printf '[source.crates-io]\nreplace-with = "vendored"\n[source.vendored]\ndirectory = "%s"\n' "$crates" >"$CARGO_HOME/config.toml"
   '';
 }
