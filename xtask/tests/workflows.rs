@@ -66,14 +66,14 @@ fn every_verb_of_x_is_there_and_takes_what_it_is_given() {
                 assert_eq!(words.len(), 1, "{name}: {command}");
                 continue;
             }
-            let output = Command::new(env!("CARGO_BIN_EXE_xtask")).args([words[0], "--help"]).output().unwrap();
+            // The verb of a verb, too; and one argument too many is an error even before the help.
+            let (options, names): (Vec<&str>, Vec<&str>) = words.iter().partition(|word| word.starts_with("--"));
+            let output = Command::new(env!("CARGO_BIN_EXE_xtask")).args(names).arg("--help").output().unwrap();
             assert!(output.status.success(), "{name}: {command}: {}", String::from_utf8_lossy(&output.stderr));
             let usage = String::from_utf8_lossy(&output.stdout);
-            for option in words.iter().filter(|word| word.starts_with("--")) {
+            for option in options {
                 assert!(usage.contains(option), "{name}: {command}: {option} is not in\n{usage}");
             }
-            let positions = words[1..].iter().filter(|word| !word.starts_with("--")).count();
-            assert!(usage.matches("\n  <").count() >= positions, "{name}: {command}: more arguments than\n{usage}");
         }
     }
     for verb in
