@@ -18,8 +18,8 @@ use crate::run::Failure;
 const INPUTS: [&str; 8] =
     [".cargo/config.toml", "Cargo.lock", "Cargo.toml", "guests", "host", "rust-toolchain.toml", "wit", "xtask"];
 const MANIFESTS_BELOW: &str = "hil";
-/// What builds leave beside sources, as .gitignore has it; and the fuzzer, whose workspace makes no artefact and leaves its own.
-const NO_INPUTS: [&str; 5] = ["target", ".zig-cache", "zig-out", "bindings.rs", "fuzz"];
+/// What builds leave beside sources, as .gitignore has it; tests; and the fuzzer, whose workspace makes no artefact.
+const NO_INPUTS: [&str; 6] = ["target", ".zig-cache", "zig-out", "bindings.rs", "tests", "fuzz"];
 /// Settings of guests' own.
 const HIDDEN_INPUTS: [&str; 1] = [".cargo"];
 
@@ -76,6 +76,9 @@ impl Source {
 
 /// A path of `git status`: one that was deleted, or a folder that is new, counts as well.
 fn is_input(path: &str, inputs: &BTreeMap<String, String>) -> bool {
+    if path.split('/').any(|part| NO_INPUTS.contains(&part)) {
+        return false;
+    }
     let in_hil = path.strip_prefix(MANIFESTS_BELOW).is_some_and(|rest| rest.starts_with('/'));
     !in_hil
         || path.ends_with("/Cargo.toml")
