@@ -8,6 +8,7 @@ use hil::{
     Error,
     bench_file::{BenchFile, Serial},
     progress::Progress,
+    test_file::TestFile,
     update::{
         self, Board, Image, RAM, fresh,
         install::{self, Options},
@@ -80,6 +81,9 @@ struct Common {
     /// A bench that starts a board of its own does so anyhow.
     #[arg(long, conflicts_with = "port", value_name = "GUEST")]
     from: Option<String>,
+    /// Test file, for what the new guest's pin has to do afterwards; the built-in tests are for all others.
+    #[arg(long, conflicts_with = "port")]
+    tests: Option<PathBuf>,
     /// Where captures go.
     #[arg(long, default_value = "target/hil")]
     out: PathBuf,
@@ -169,7 +173,12 @@ fn send(args: &Update, common: &Common, options: Options, say: &mut dyn FnMut(&s
     let progress = Progress::new();
     if args.port.is_none() && (bench.service.is_some() || common.from.is_some()) {
         let bench = bench.with_free_ports()?;
-        let plan = fresh::Plan::new(bench, &common.artefacts, &image, common.from.as_deref(), &common.out)?;
+        let mut tests = TestFile::load(None)?;
+        if let Some(file) = &common.tests {
+            // The first one that fits is taken.
+            tests.tests.splice(0..0, TestFile::load(Some(file))?.tests);
+        }
+        let plan = fresh::Plan::new(bench, &common.artefacts, &image, common.from.as_deref(), tests, &common.out)?;
         return plan.install(&image, options, args.baud, &progress, say);
     }
     let mut board = Board::open(&serial(args, &bench)?)?;

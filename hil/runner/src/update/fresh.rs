@@ -65,6 +65,7 @@ impl Plan {
         artefacts: &Path,
         image: &Image,
         from: Option<&str>,
+        tests: TestFile,
         out: &Path,
     ) -> Result<Self, Error> {
         let named: Vec<String> = from.iter().map(|name| name.to_string()).collect();
@@ -80,7 +81,7 @@ impl Plan {
         let position = if from.is_some() { Some(0) } else { other(&program).or_else(|| other(FIRST_PROGRAM)) };
         let position = position.ok_or_else(|| Error::NoneToBeginWith { program: program.clone() })?;
         let from = guests.swap_remove(position);
-        Ok(Self { bench, firmware, from, program, tests: TestFile::load(None)?, out: out.into() })
+        Ok(Self { bench, firmware, from, program, tests, out: out.into() })
     }
 
     /// Installs `image`, or runs it from RAM if that is its number; true if it is what runs in the end, and no pin was
