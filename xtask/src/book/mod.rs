@@ -32,6 +32,9 @@ enum BookVerb {
         /// Also those that take minutes
         #[arg(long)]
         slow: bool,
+        /// What is built is what it should be
+        #[arg(long)]
+        no_build: bool,
         /// Only pages with this in their path
         pages: Vec<String>,
     },
@@ -46,7 +49,8 @@ enum BookVerb {
 pub fn run(book: Book) -> Result<(), Failure> {
     match book.verb {
         None => build(),
-        Some(BookVerb::Test { slow, pages }) => test(slow, &pages),
+        Some(BookVerb::Test { slow, no_build: true, pages }) => run::blocks(&sources()?, slow, &pages),
+        Some(BookVerb::Test { slow, no_build: false, pages }) => test(slow, &pages),
         Some(BookVerb::Cli { check: false }) => cli::write(),
         Some(BookVerb::Cli { check: true }) => cli::check(),
     }

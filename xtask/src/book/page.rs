@@ -101,6 +101,9 @@ fn block(line: usize, info: &str, content: String) -> Result<Option<Block>, (usi
         ("console", None) => Kind::Session(commands(line, &content)?),
         (_, Some(path)) => Kind::File { path, text: content },
         (_, None) if wants.is_some() => return wrong(format!("`{language}` is not a language of commands")),
+        (_, None) if content.lines().any(|line| line.starts_with("$ ")) => {
+            return wrong("commands that nobody would run; `console` is their language".into());
+        }
         (_, None) => return Ok(None),
     };
     Ok(Some(Block { line, wants, kind }))
@@ -138,7 +141,7 @@ mod tests {
 
     #[test]
     fn blocks_are_told_by_their_fences() {
-        let page = "Text\n\n```sh,slow\nmake\n```\n\n```text\n$ nothing\n```\n\n```c,file=a/b.c\nint x;\n```\n";
+        let page = "Text\n\n```sh,slow\nmake\n```\n\n```text\nnothing\n```\n\n```c,file=a/b.c\nint x;\n```\n";
         let expected = [
             Block { line: 3, wants: Some(Wants::Slow), kind: Kind::Commands("make\n".into()) },
             Block { line: 11, wants: None, kind: Kind::File { path: "a/b.c".into(), text: "int x;\n".into() } },
@@ -165,6 +168,7 @@ mod tests {
             "\n    ls\n",
             "```sh,sIow\nls\n```\n",
             "```console\nls\n```\n",
+            "```text\n$ ls\n```\n",
             "```text,board\nls\n```\n",
             "```sh,file=a\nls\n```\n",
         ] {

@@ -219,6 +219,8 @@ impl Scratch {
                 shell.env(variable, home.join(folder));
             }
         }
+        // How wide a table gets must not depend on who looks.
+        shell.env("COLUMNS", "120").env_remove("CLICOLOR_FORCE").env("NO_COLOR", "1");
         // As `./x env` sets them.
         let mut path = root().join("target/debug").into_os_string();
         path.push(":");
