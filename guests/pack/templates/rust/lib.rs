@@ -1,6 +1,7 @@
 //! {name}: the LED is on for half a second, off for half a second, for ever.
 #![no_std]
 
+#[allow(unsafe_op_in_unsafe_fn)] // generated
 mod bindings;
 #[path = "../../../platform/rust/no_std.rs"]
 mod no_std;
