@@ -53,6 +53,10 @@ pub fn blocks(pages: &[PathBuf], slow: bool, only: &[String]) -> Result<(), Fail
     for (path, blocks) in &read_pages {
         let began = Instant::now();
         page(path, blocks, slow, &mut count)?;
+        if slow && blocks.iter().any(|block| block.wants == Some(Wants::Slow)) {
+            // It may have built something else: with another key, for one.
+            crate::build::all()?;
+        }
         println!("book: {}: {:.1} s", path.display(), began.elapsed().as_secs_f64());
     }
     let Count { run, in_place, slow, networked, board, failed, not_reached } = count;
