@@ -60,7 +60,7 @@ pub struct Guest {
 pub struct Artefacts {
     pub folder: PathBuf,
     /// Where to look for what the folder lacks.
-    elsewhere: Option<PathBuf>,
+    pub elsewhere: Option<PathBuf>,
     pub firmware: Firmware,
     pub firmware_manifest: FirmwareManifest,
     /// In order of name.

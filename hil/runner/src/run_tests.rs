@@ -201,6 +201,7 @@ fn artefacts(folder: &Path) -> Artefacts {
     let field = |name: &str| Field { name: name.into(), unit: "u".into(), description: "d".into() };
     Artefacts {
         folder: folder.into(),
+        elsewhere: None,
         firmware: Firmware {
             segments: vec![Segment { address: 0x1000_0000, bytes: b"firmware".to_vec() }],
             slots: [SLOT0..SLOT1, SLOT1..SLOT1 + 0x4_0000],
