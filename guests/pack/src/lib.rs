@@ -4,6 +4,7 @@
 //! that what it writes imports nothing but its world and starts within the memory of its policy, and that the component
 //! and the flash image are the same program. Building sources it leaves to each language's own tools.
 
+pub mod build;
 mod component;
 mod edges;
 mod engine;
@@ -18,13 +19,15 @@ pub mod new;
 mod policy;
 mod program;
 mod read;
+mod record;
 pub mod source;
 mod spoilt;
+mod tools;
 mod world;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use error::{Error, Result};
 use image::Label;
@@ -113,14 +116,13 @@ impl Package {
         self.public_key = Some(key.public());
     }
 
-    /// Writes the stages and their manifest to `folder/<name>/`.
-    ///
-    /// # Errors
-    /// [`Error::Write`].
-    pub fn write(&self, folder: &Path) -> Result<()> {
-        let name = &self.guest.name;
-        let folder = folder.join(name);
-        fs::create_dir_all(&folder).map_err(|source| Error::Write { path: folder.clone(), source })?;
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        &self.guest.name
+    }
+
+    /// The stages, then their manifest, each with the name of its file.
+    fn files(&self) -> [(&'static str, Vec<u8>); 5] {
         let stages = [
             ("core.wasm", &self.core),
             ("component.wasm", &self.component),
@@ -131,7 +133,7 @@ impl Package {
         tools.insert("wasmtime".into(), manifest::WASMTIME.into());
         tools.insert("wit-component".into(), manifest::WIT_COMPONENT.into());
         let manifest = Manifest {
-            name: name.clone(),
+            name: self.guest.name.clone(),
             program: self.guest.program.clone(),
             language: self.guest.language.clone(),
             world: self.world.clone(),
@@ -143,11 +145,31 @@ impl Package {
             policy: self.guest.policy.clone(),
             artefacts: stages.iter().map(|(file, content)| ((*file).to_owned(), Artefact::of(content))).collect(),
         };
-        for (file, content) in stages {
-            write(&folder.join(file), content)?;
+        let [core, component, cwasm, image] = stages.map(|(file, content)| (file, content.clone()));
+        [core, component, cwasm, image, ("manifest.json", manifest.to_json().into_bytes())]
+    }
+
+    /// Writes the stages and their manifest to `folder/<name>/`, those that are not there yet. Returns how many files it
+    /// wrote.
+    ///
+    /// # Errors
+    /// [`Error::Write`].
+    pub fn write(&self, folder: &Path) -> Result<usize> {
+        let folder = folder.join(&self.guest.name);
+        fs::create_dir_all(&folder).map_err(|source| Error::Write { path: folder.clone(), source })?;
+        let files = self.files().map(|(file, content)| (folder.join(file), content));
+        // Where there is a manifest, the rest is whole: it goes before anything else changes, and comes back after it.
+        let (_, stages) = files.split_last().expect("there are five");
+        let is_there = |(path, content): &(_, Vec<u8>)| fs::read::<&PathBuf>(path).is_ok_and(|there| there == *content);
+        if !stages.iter().all(is_there) {
+            let _ = fs::remove_file(folder.join("manifest.json"));
         }
-        // Last: where there is a manifest, the rest is whole.
-        write(&folder.join("manifest.json"), manifest.to_json().as_bytes())
+        let mut written = 0;
+        for (path, content) in files.iter().filter(|file| !is_there(file)) {
+            write(path, content)?;
+            written += 1;
+        }
+        Ok(written)
     }
 
     /// One line for a person: the name and how large each stage came out.

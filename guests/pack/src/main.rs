@@ -1,4 +1,5 @@
-//! The command line of guest-pack. Results go to stdout, one line a guest; progress and errors to stderr. Exit code 0:
+//! The command line of guest-pack. Results go to stdout, one line a guest that was packed, or with `--explain` one a step;
+//! progress and errors to stderr. Exit code 0:
 //! all was built, or the image is sound; 1: something was not.
 
 use std::collections::BTreeMap;
@@ -6,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use guest_pack::fixtures::{self, Fixture};
+use guest_pack::build::{Builder, Taken, default_out};
+use guest_pack::fixtures::Fixture;
 use guest_pack::{
     Error, Guest, Image, Key, Package, PolicyFile, PublicKey, Release, Result, Version, new, read, source,
 };
@@ -21,7 +23,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Build the guests in guests/<program>/<language> and pack each into OUT/<program>-<language>/
+    /// Build the guests in guests/<program>/<language> and pack each into OUT/<program>-<language>/, where something that
+    /// they are made of has changed
     Build {
         /// For example blinky-rust; all if none is named
         names: Vec<String>,
@@ -34,6 +37,9 @@ enum Verb {
         /// The repository; default: the one around the current folder
         #[arg(long)]
         root: Option<PathBuf>,
+        /// Print a line a step instead: up to date, or why it ran; then what all of them took
+        #[arg(long)]
+        explain: bool,
         #[command(flatten)]
         key: SigningKey,
     },
@@ -133,8 +139,10 @@ enum KeyVerb {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().verb {
-        Verb::Build { fixtures: true, out, root, key, .. } => pack_fixtures(out, root, &key),
-        Verb::Build { names, out, root, key, .. } => build(&names, out, root, &key),
+        Verb::Build { names, fixtures, out, root, explain, key } => {
+            let names = (!fixtures).then_some(&names[..]);
+            build(names, out, root, explain, &key)
+        }
         Verb::New { name, language, root } => new::create(&root, &name, language).map(|files| {
             for file in files {
                 println!("{}", file.display());
@@ -161,16 +169,57 @@ fn main() -> ExitCode {
     }
 }
 
-fn build(names: &[String], out: Option<PathBuf>, root: Option<PathBuf>, key: &SigningKey) -> Result<()> {
+/// The guests that are named; the fixtures instead of guests for `None`.
+fn build(
+    names: Option<&[String]>,
+    out: Option<PathBuf>,
+    root: Option<PathBuf>,
+    explain: bool,
+    key: &SigningKey,
+) -> Result<()> {
     let root = repository(root)?;
     let key = key.read()?;
-    let out = out.unwrap_or_else(|| root.join("target/artefacts/guests"));
-    for source in source::select(&root, names)? {
-        eprintln!("guest-pack: building {}", source.name);
-        let (guest, module) = source.build(&root)?;
-        let package = Package::new(guest, Release::default(), &key, &module).map_err(|error| error.of(&source.name))?;
-        package.write(&out)?;
-        println!("{}", package.summary());
+    let out = out.unwrap_or_else(|| default_out(&root, names.is_none()));
+    let mut builder = Builder::new(&root, &out, &key)?;
+    let mut tell = |taken: Taken| {
+        if explain {
+            let what = taken.reason.map_or_else(|| "up to date".to_owned(), |reason| format!("built: {reason}"));
+            println!("{:<16} {:<8} {what}", taken.of, taken.step);
+        } else if let (Some(reason), "compile") = (taken.reason, taken.step) {
+            eprintln!("guest-pack: building {}: {reason}", taken.of);
+        }
+    };
+    let results = |line: String| {
+        if !explain {
+            println!("{line}");
+        }
+    };
+    match names {
+        Some(names) => {
+            for source in source::select(&root, names)? {
+                if let Some(package) = builder.guest(&source, &mut tell)? {
+                    results(package.summary());
+                }
+            }
+        }
+        None => {
+            for fixture in builder.fixtures(&mut tell)? {
+                results(match fixture {
+                    Fixture::Built(package) => package.summary(),
+                    Fixture::Refused { name, reason } => format!("{name:<31} refused, as it must be: {reason}"),
+                });
+            }
+        }
+    }
+    let (run, steps) = (builder.run, builder.steps);
+    if explain {
+        println!(
+            "{run} of {steps} steps run, {} processes started, {} files written",
+            builder.started(),
+            builder.written
+        );
+    } else if run < steps {
+        eprintln!("guest-pack: {} of {steps} steps are up to date", steps - run);
     }
     Ok(())
 }
@@ -241,21 +290,6 @@ fn show(file: &Path, key: &PublicKey) {
     println!("file        {}", file.display());
     println!("public key  {}", key.to_hex());
     println!("key hash    {}", key.hash_hex());
-}
-
-fn pack_fixtures(out: Option<PathBuf>, root: Option<PathBuf>, key: &SigningKey) -> Result<()> {
-    let root = repository(root)?;
-    let out = out.unwrap_or_else(|| root.join("target/artefacts/fixtures"));
-    for fixture in fixtures::build(&root, &key.read()?)? {
-        match fixture {
-            Fixture::Built(package) => {
-                package.write(&out)?;
-                println!("{}", package.summary());
-            }
-            Fixture::Refused { name, reason } => println!("{name:<31} refused, as it must be: {reason}"),
-        }
-    }
-    Ok(())
 }
 
 /// Absolute, because each guest is built in its own folder.

@@ -2,13 +2,17 @@
 //!
 //! A guest is a folder `guests/<program>/<language>`; what is in it tells how to build it. Its world is the one with the
 //! program's name, unless `guests/<program>/policy.toml` names another. Nothing is written beside the sources but bindings that a toolchain insists on keeping there.
+//!
+//! What a guest is made of is listed by [`Source::inputs`]; whether it has changed is for [`crate::record`] to say.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, fs};
 
-use crate::{Error, Guest, PolicyFile, Result, read};
+use crate::record::{self, Inputs};
+use crate::tools::Tools;
+use crate::{Error, Result};
 
 /// A guest in source form.
 pub struct Source {
@@ -89,22 +93,76 @@ pub fn select(root: &Path, names: &[String]) -> Result<Vec<Source>> {
 }
 
 impl Source {
-    /// Builds in `target/guests/<name>` under `root`. Returns what it is and the core module or component that came out.
+    /// `guests/<program>/policy.toml`, which need not be there.
+    pub fn policy(&self) -> PathBuf {
+        self.folder.with_file_name("policy.toml")
+    }
+
+    /// Where its own tools build it.
+    pub fn build_folder(&self, root: &Path) -> PathBuf {
+        root.join("target/guests").join(&self.name)
+    }
+
+    /// All that the module is made of: the guest's folder and what else lies in its program's but other guests, the
+    /// platform's files for its language, the contract, and the tools. The policy is for the image.
     ///
     /// # Errors
-    /// [`Error::ToolMissing`], [`Error::WrongTool`], [`Error::ToolFailed`], [`Error::NoOutput`].
-    pub fn build(&self, root: &Path) -> Result<(Guest, Vec<u8>)> {
-        let build = root.join("target/guests").join(&self.name);
-        fs::create_dir_all(&build).map_err(|source| Error::Write { path: build.clone(), source })?;
-        let (tools, mut command, output) = match self.toolchain {
-            Toolchain::CargoComponent => self.cargo_component(&build)?,
-            Toolchain::WasiSdk => self.wasi_sdk(root, &build)?,
-            Toolchain::Zig => self.zig(&build)?,
+    /// [`Error::Read`].
+    pub fn inputs(&self, root: &Path, plan: &Plan) -> Result<Inputs> {
+        let mut inputs: Inputs =
+            plan.said.iter().map(|(tool, said)| (tool.clone(), record::sha256(said.as_bytes()))).collect();
+        // Arguments and variables.
+        inputs.insert("the command".into(), record::sha256(format!("{:?}", plan.command).as_bytes()));
+        let generated = |path: &Path| {
+            ["target", ".zig-cache", "zig-out"].iter().any(|name| path.ends_with(name))
+                || path.ends_with("src/bindings.rs")
         };
+        let program = self.folder.parent().unwrap_or(root);
+        let another = |path: &Path| path.is_dir() && path.parent() == Some(program) && path != self.folder;
+        let skip = |path: &Path| generated(path) || another(path) || path == self.policy();
+        record::add_folder(&mut inputs, root, program, &skip)?;
+        let platform = root.join("guests/platform").join(match self.toolchain {
+            Toolchain::CargoComponent => "rust",
+            Toolchain::WasiSdk => "c",
+            Toolchain::Zig => "zig",
+        });
+        if platform.is_dir() {
+            record::add_folder(&mut inputs, root, &platform, &generated)?;
+        }
+        record::add_folder(&mut inputs, root, &root.join("wit"), &|_| false)?;
+        Ok(inputs)
+    }
+
+    /// How it is built in `target/guests/<name>` under `root`.
+    ///
+    /// # Errors
+    /// [`Error::ToolMissing`], [`Error::WrongTool`].
+    pub fn plan(&self, root: &Path, tools: &mut Tools) -> Result<Plan> {
+        let build = self.build_folder(root);
+        match self.toolchain {
+            Toolchain::CargoComponent => self.cargo_component(&build, tools),
+            Toolchain::WasiSdk => self.wasi_sdk(root, &build, tools),
+            Toolchain::Zig => self.zig(&build, tools),
+        }
+    }
+
+    /// Builds it: a core module or a component comes out, in [`Plan::output`].
+    ///
+    /// # Errors
+    /// [`Error::ToolMissing`], [`Error::ToolFailed`], [`Error::NoOutput`].
+    pub fn build(&self, root: &Path, plan: Plan, tools: &mut Tools) -> Result<()> {
+        let build = self.build_folder(root);
+        fs::create_dir_all(&build).map_err(|source| Error::Write { path: build.clone(), source })?;
+        let Plan { mut command, output, .. } = plan;
         // The last result must not be taken for this one.
         let _ = fs::remove_file(&output);
+        if let Toolchain::CargoComponent = self.toolchain {
+            // Cargo goes by times, and would hand out the last result again for a file that was put back.
+            forget(&build.join(RUST_TARGET).join("release/.fingerprint"), &self.program);
+        }
         let shown =
             format!("{} {}", command.get_program().display(), command.get_args().next().unwrap_or_default().display());
+        tools.started += 1;
         let status = command
             .current_dir(&self.folder)
             // stdout is guest-pack's own.
@@ -117,25 +175,18 @@ impl Source {
         if !output.is_file() {
             return Err(Error::NoOutput { guest: self.name.clone(), command: shown, path: output });
         }
-        let policy = self.folder.with_file_name("policy.toml");
-        let policy = policy.is_file().then(|| PolicyFile::read(&policy)).transpose()?;
-        let (world, policy) = policy.map_or((None, None), |file| (file.world, Some(file.policy)));
-        let guest = Guest {
-            name: self.name.clone(),
-            program: self.program.clone(),
-            language: self.language.clone(),
-            world: world.unwrap_or_else(|| self.program.clone()),
-            policy,
-            tools,
-        };
-        Ok((guest, read(&output)?))
+        Ok(())
     }
 
-    fn cargo_component(&self, build: &Path) -> Result<Plan> {
-        let version =
-            self.version(Command::new("cargo-component").arg("--version"), "cargo-component", "0.21.", None)?;
-        let rustc = self.version(Command::new("rustc").arg("--version"), "rustc", "1.", None)?;
-        let sysroot = self.ask(Command::new("rustc").args(["--print", "sysroot"]), "rustc", None)?;
+    fn cargo_component(&self, build: &Path, tools: &mut Tools) -> Result<Plan> {
+        // A crate has no - in its name.
+        let file = format!("{}.wasm", self.program.replace('-', "_"));
+        let mut plan = Plan::new(Command::new("cargo-component"), build.join(RUST_TARGET).join("release").join(file));
+        let cargo = tools.ask(Command::new("cargo-component").arg("--version"));
+        plan.note(self, "cargo-component", "0.21.", None, cargo)?;
+        plan.note(self, "rustc", "1.", None, tools.ask(Command::new("rustc").args(["--version", "--verbose"])))?;
+        let sysroot = tools.ask(Command::new("rustc").args(["--print", "sysroot"]));
+        let sysroot = sysroot.ok_or_else(|| self.missing("rustc", None))?;
 
         // Paths in panic messages and in debug information become the same everywhere.
         let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")));
@@ -146,7 +197,7 @@ impl Source {
             .map(|(from, to)| toml_string(&format!("--remap-path-prefix={}={to}", from.display())))
             .collect();
 
-        let mut command = Command::new("cargo-component");
+        let command = &mut plan.command;
         command
             .args(["component", "build", "--release", "--locked", "--quiet"])
             .arg("--target-dir")
@@ -162,21 +213,21 @@ impl Source {
         {
             command.env_remove(variable);
         }
-        let tools = [("cargo-component", version), ("rustc", rustc)];
-        // A crate has no - in its name.
-        let file = format!("{}.wasm", self.program.replace('-', "_"));
-        Ok((named(tools), command, build.join(RUST_TARGET).join("release").join(file)))
+        Ok(plan)
     }
 
-    fn wasi_sdk(&self, root: &Path, build: &Path) -> Result<Plan> {
+    fn wasi_sdk(&self, root: &Path, build: &Path, tools: &mut Tools) -> Result<Plan> {
         const HINT: Option<&str> = Some("or set WASI_SDK_PATH to an unpacked wasi-sdk");
         let sdk = env::var_os("WASI_SDK_PATH").ok_or_else(|| self.missing("wasi-sdk", HINT))?;
         // make runs in another folder than the caller.
         let sdk = std::path::absolute(sdk).map_err(|_| self.missing("wasi-sdk", HINT))?;
-        let clang = self.version(Command::new(sdk.join("bin/clang")).arg("--version"), "clang", "2", HINT)?;
-        self.version(Command::new("make").arg("--version"), "make", "", None)?;
+        let mut plan = Plan::new(Command::new("make"), build.join(format!("{}.wasm", self.program)));
+        let clang = tools.ask(Command::new(sdk.join("bin/clang")).arg("--version"));
+        plan.note(self, "clang", "2", HINT, clang)?;
+        // It decides what runs, and nothing in the module.
+        tools.ask(Command::new("make").arg("--version")).ok_or_else(|| self.missing("make", None))?;
 
-        let mut command = Command::new("make");
+        let command = &mut plan.command;
         command.arg("--silent");
         command.arg(assignment("WASI_SDK_PATH", &sdk));
         // From the guest's folder, where make runs, because make cannot write to a path with blanks in it.
@@ -184,42 +235,16 @@ impl Source {
         command.arg(assignment("BUILD", &up.join(build.strip_prefix(root).unwrap_or(build))));
         // `make -n` or `make -e` around guest-pack is not meant for the guest.
         command.env_remove("MAKEFLAGS").env_remove("MAKELEVEL");
-        Ok((named([("clang", clang)]), command, build.join(format!("{}.wasm", self.program))))
+        Ok(plan)
     }
 
-    fn zig(&self, build: &Path) -> Result<Plan> {
+    fn zig(&self, build: &Path, tools: &mut Tools) -> Result<Plan> {
         let program = env::var_os("ZIG").unwrap_or("zig".into());
-        let version =
-            self.version(Command::new(&program).arg("version"), "zig", "0.16.", Some("or set ZIG to Zig 0.16"))?;
-
-        let mut command = Command::new(program);
-        command.arg("build").arg("--prefix").arg(build).arg("--cache-dir").arg(build.join("cache"));
-        Ok((named([("zig", version)]), command, build.join(format!("{}.wasm", self.program))))
-    }
-
-    /// Asks a tool for its version and compares its start with the one wanted.
-    fn version(
-        &self,
-        command: &mut Command,
-        tool: &'static str,
-        wanted: &'static str,
-        hint: Option<&'static str>,
-    ) -> Result<String> {
-        let said = self.ask(command, tool, hint)?;
-        let version =
-            said.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit())).ok_or_else(|| {
-                Error::WrongTool { guest: self.name.clone(), tool, wanted, found: said.trim().to_owned() }
-            })?;
-        if !version.starts_with(wanted) {
-            return Err(Error::WrongTool { guest: self.name.clone(), tool, wanted, found: version.to_owned() });
-        }
-        Ok(version.to_owned())
-    }
-
-    fn ask(&self, command: &mut Command, tool: &'static str, hint: Option<&'static str>) -> Result<String> {
-        let answer =
-            command.output().ok().filter(|answer| answer.status.success()).ok_or_else(|| self.missing(tool, hint))?;
-        Ok(String::from_utf8_lossy(&answer.stdout).into_owned())
+        let mut plan = Plan::new(Command::new(&program), build.join(format!("{}.wasm", self.program)));
+        let zig = tools.ask(Command::new(&program).arg("version"));
+        plan.note(self, "zig", "0.16.", Some("or set ZIG to Zig 0.16"), zig)?;
+        plan.command.arg("build").arg("--prefix").arg(build).arg("--cache-dir").arg(build.join("cache"));
+        Ok(plan)
     }
 
     fn missing(&self, tool: &'static str, hint: Option<&'static str>) -> Error {
@@ -227,15 +252,59 @@ impl Source {
     }
 }
 
-/// Tools with versions, what to run, and the file that comes of it.
-type Plan = (BTreeMap<String, String>, Command, PathBuf);
+/// How a module is made.
+pub struct Plan {
+    /// Tool → version, for the manifest.
+    pub tools: BTreeMap<String, String>,
+    /// Tool → all that it says of itself.
+    said: BTreeMap<String, String>,
+    command: Command,
+    /// The file that comes of it.
+    pub output: PathBuf,
+}
+
+impl Plan {
+    fn new(command: Command, output: PathBuf) -> Self {
+        Self { tools: BTreeMap::new(), said: BTreeMap::new(), command, output }
+    }
+
+    /// Keeps what a tool said when it was asked for its version, whose start is compared with the one wanted.
+    fn note(
+        &mut self,
+        guest: &Source,
+        tool: &'static str,
+        wanted: &'static str,
+        hint: Option<&'static str>,
+        said: Option<String>,
+    ) -> Result<()> {
+        let said = said.ok_or_else(|| guest.missing(tool, hint))?;
+        let wrong = |found: &str| Error::WrongTool { guest: guest.name.clone(), tool, wanted, found: found.to_owned() };
+        let version = said
+            .split_whitespace()
+            .find(|word| word.starts_with(|c: char| c.is_ascii_digit()))
+            .ok_or_else(|| wrong(said.trim()))?;
+        if !version.starts_with(wanted) {
+            return Err(wrong(version));
+        }
+        self.tools.insert(tool.into(), version.into());
+        self.said.insert(tool.into(), said);
+        Ok(())
+    }
+}
+
+/// Makes Cargo build the package again. What it keeps of others, core and alloc among them, stays.
+fn forget(fingerprints: &Path, package: &str) {
+    for entry in fs::read_dir(fingerprints).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        // Behind the name there is a hash of 16 digits.
+        if name.to_string_lossy().rsplit_once('-').is_some_and(|(name, _)| name == package) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
 
 /// Not one of the wasip targets: a guest has no WASI.
 const RUST_TARGET: &str = "wasm32-unknown-unknown";
-
-fn named<const N: usize>(tools: [(&str, String); N]) -> BTreeMap<String, String> {
-    tools.into_iter().map(|(tool, version)| (tool.to_owned(), version)).collect()
-}
 
 /// A TOML string, which has JSON's rules.
 fn toml_string(text: &str) -> String {

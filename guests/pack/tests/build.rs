@@ -7,30 +7,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use support::{development_key, guest_pack, refuses, root, succeeds};
+use support::{copy_of_sources, development_key, guest_pack, refuses, root, succeeds};
 use tempfile::TempDir;
 
 const STAGES: [&str; 4] = ["core.wasm", "component.wasm", "guest.cwasm", "guest.img"];
-
-/// Sources and contract of this repository, without what was built.
-fn copy_of_sources(folder: &Path) {
-    for part in ["wit", "guests"] {
-        copy(&root().join(part), &folder.join(part));
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let from = entry.unwrap().path();
-        let name = from.file_name().unwrap().to_owned();
-        if from.is_file() {
-            fs::copy(&from, to.join(name)).unwrap();
-        } else if ![".zig-cache", "zig-out", "target"].contains(&name.to_str().unwrap()) {
-            copy(&from, &to.join(name));
-        }
-    }
-}
 
 /// Builds the guests in a folder of their own. Where their artefacts are.
 fn build_at(folder: &Path, guests: &[&str]) -> PathBuf {

@@ -1,5 +1,6 @@
 //! Runs guest-pack as a user does, who has not made a key yet.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -22,6 +23,28 @@ pub fn development_key() -> PathBuf {
 /// The repository.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+/// Sources and contract of this repository, without what was built.
+#[allow(dead_code, reason = "not every test file needs it")]
+pub fn copy_of_sources(folder: &Path) {
+    for part in ["wit", "guests"] {
+        copy(&root().join(part), &folder.join(part));
+    }
+}
+
+#[allow(dead_code, reason = "not every test file needs it")]
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let from = entry.unwrap().path();
+        let name = from.file_name().unwrap().to_owned();
+        if from.is_file() {
+            fs::copy(&from, to.join(name)).unwrap();
+        } else if ![".zig-cache", "zig-out", "target"].contains(&name.to_str().unwrap()) {
+            copy(&from, &to.join(name));
+        }
+    }
 }
 
 /// Runs it and expects success; what it printed on stdout.
