@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::explain::Account;
 use crate::run::{Failure, Step, artefacts, root, tool};
 use crate::{artifacts, firmware};
 
 pub fn all() -> Result<(), Failure> {
-    // All of the default members at once: building them one by one would resolve other features and build twice.
-    with_tools(Step::cargo().args(["build", "--quiet"]))
+    with_tools(tools())
 }
 
 /// All that is flashed, and what is flashed beside it to compare and to test; of the tools only what makes it.
@@ -26,20 +26,50 @@ fn with_tools(tools: Step) -> Result<(), Failure> {
         say("firmware");
         firmware::build()?;
         say("guests");
-        guests()
+        guests(&[])
     })
 }
 
-fn guests() -> Result<(), Failure> {
-    Step::new(tool("guest-pack")).args(["build", "--out"]).arg(artefacts().join("guests")).run()
+/// Of all that [`all`] builds a line a step, and why it ran.
+pub fn explained() -> Result<(), Failure> {
+    artifacts::recorded(&["firmware", "guests"], || {
+        let mut account = Account::default();
+        account.cargo("tools", tools())?;
+        let written = firmware::build_by(|step| account.cargo("firmware", step))?;
+        account.copied("firmware", written);
+        account.guests(&artefacts().join("guests"))?;
+        account.total();
+        Ok(())
+    })
+}
+
+/// The tools and the guests named, without the firmware. The list of artefacts keeps what it can vouch for.
+pub fn some(names: &[String]) -> Result<(), Failure> {
+    artifacts::recorded(&[], || {
+        say("tools");
+        tools().run()?;
+        say("guests");
+        guests(names)
+    })
+}
+
+/// All of the default members at once: building them one by one would resolve other features and build twice.
+fn tools() -> Step {
+    Step::cargo().args(["build", "--quiet"])
+}
+
+fn guests(names: &[String]) -> Result<(), Failure> {
+    Step::new(tool("guest-pack")).args(["build", "--out"]).arg(artefacts().join("guests")).args(names).run()
 }
 
 /// Guests that misbehave on purpose, and images that are spoilt: tests and measurements flash and upload them.
 pub fn fixtures() -> Result<(), Failure> {
     let folder = artefacts().join("fixtures");
     artifacts::recorded(&["fixtures"], || {
-        // One that is no more must not be taken for one of these.
-        remove(&folder)?;
+        // guest-pack takes away one that is no more, if it has noted what it made.
+        if !root().join("target/guests/fixtures.json").is_file() {
+            remove(&folder)?;
+        }
         Step::new(tool("guest-pack")).args(["build", "--fixtures", "--out"]).arg(&folder).run()
     })
 }

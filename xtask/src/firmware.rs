@@ -15,6 +15,7 @@ use crate::{keys, uf2};
 
 const ELF: &str = "sandhill.elf";
 const UF2: &str = "sandhill.uf2";
+const MANIFEST: &str = "manifest.json";
 
 /// A package that runs on the chip, the architecture it is for, and how it is optimised.
 pub struct Bare {
@@ -34,9 +35,18 @@ pub const RIVALS: Bare = Bare { package: "sandhill-rivals", target: ARM, profile
 const RIVAL_PROGRAMS: [&str; 5] = ["native-o2", "native-o3", "wasmi", "verify-salty", "verify-dalek"];
 
 pub fn build() -> Result<(), Failure> {
+    build_by(Step::run).map(drop)
+}
+
+/// The same, by `run`; returns how many files it wrote, which are those that differ from what is there.
+pub fn build_by(run: impl FnOnce(Step) -> Result<(), Failure>) -> Result<usize, Failure> {
     let keys = keys::trusted()?;
-    FIRMWARE.build()?.env(keys::VARIABLE, &keys).run()?;
-    keep_firmware(&keys, &FIRMWARE.built(FIRMWARE.package), &artefacts().join("firmware")).map(drop)
+    run(FIRMWARE.build()?.env(keys::VARIABLE, &keys))?;
+    let folder = artefacts().join("firmware");
+    let time = |name: &str| fs::metadata(folder.join(name)).and_then(|file| file.modified()).ok();
+    let before = [ELF, UF2, MANIFEST].map(time);
+    keep_firmware(&keys, &FIRMWARE.built(FIRMWARE.package), &folder)?;
+    Ok([ELF, UF2, MANIFEST].map(time).into_iter().zip(before).filter(|(now, before)| now != before).count())
 }
 
 /// Another build of the firmware, with `settings` of Cargo instead of those it is flashed with: its artefacts go to `folder`.
@@ -66,7 +76,7 @@ fn keep_firmware(keys: &str, built: &Path, folder: &Path) -> Result<Value, Failu
         "sections": sections,
         "guest_keys": keys.split(',').map(str::trim).collect::<Vec<_>>(),
     });
-    write(&folder.join("manifest.json"), format!("{manifest:#}\n").as_bytes())?;
+    write(&folder.join(MANIFEST), format!("{manifest:#}\n").as_bytes())?;
     Ok(sections)
 }
 
@@ -181,6 +191,10 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     fs::read(path).map_err(|source| Failure::File { path: path.into(), source })
 }
 
+/// A file that is the same already is not touched.
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    if fs::read(path).is_ok_and(|there| there == bytes) {
+        return Ok(());
+    }
     fs::write(path, bytes).map_err(|source| Failure::File { path: path.into(), source })
 }

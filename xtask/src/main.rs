@@ -7,6 +7,7 @@ mod artifacts;
 mod audit;
 mod book;
 mod build;
+mod explain;
 mod firmware;
 mod footprint;
 mod fuzz;
@@ -35,8 +36,14 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Build the tools, the firmware and every guest into target/artefacts
-    Build,
+    /// Build the tools, the firmware and every guest into target/artefacts; or the tools and only the guests named
+    Build {
+        /// For example blinky-c
+        guests: Vec<String>,
+        /// Print a line a step: up to date, or why it ran; then what all of them took
+        #[arg(long, conflicts_with = "guests")]
+        explain: bool,
+    },
     /// Build the firmware alone, as `nix build .#firmware` does
     Firmware,
     /// Build what is flashed, and nothing but that: firmware, guests, fixtures, the third host, the rivals
@@ -125,7 +132,9 @@ fn main() -> ExitCode {
 
 fn dispatch(verb: Verb) -> Result<(), Failure> {
     match verb {
-        Verb::Build => build::all(),
+        Verb::Build { explain: true, .. } => build::explained(),
+        Verb::Build { guests, .. } if !guests.is_empty() => build::some(&guests),
+        Verb::Build { .. } => build::all(),
         Verb::Firmware => artifacts::recorded(&["firmware"], firmware::build),
         Verb::Artefacts => build::artefacts_alone(),
         Verb::Hil { args } => {

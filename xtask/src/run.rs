@@ -1,6 +1,7 @@
 //! Running other programs, and where things lie in this checkout.
 
 use std::ffi::OsStr;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
@@ -98,6 +99,36 @@ impl Step {
             output.as_ref().map_or_else(|_| String::new(), |o| String::from_utf8_lossy(&o.stdout).into_owned());
         self.check(output.map(|output| output.status))?;
         Ok(stdout)
+    }
+
+    /// Runs a build by Cargo that is asked to speak of all it does instead of being quiet. Returns its stderr, of which
+    /// only the lines that `hidden` does not know go to the user at once.
+    pub fn run_verbose(self, hidden: fn(&str) -> bool) -> Result<String, Failure> {
+        let mut command = Command::new(self.0.get_program());
+        command.args(self.0.get_args().map(|arg| if arg == "--quiet" { OsStr::new("--verbose") } else { arg }));
+        for (key, value) in self.0.get_envs() {
+            match value {
+                Some(value) => command.env(key, value),
+                None => command.env_remove(key),
+            };
+        }
+        command.current_dir(root()).stderr(Stdio::piped());
+        let mut step = Step(command);
+        let mut said = String::new();
+        let status = step.0.spawn().and_then(|mut child| {
+            let stderr = child.stderr.take().expect("it is piped");
+            for line in BufReader::new(stderr).split(b'\n') {
+                let line = String::from_utf8_lossy(&line?).into_owned();
+                if !hidden(&line) {
+                    eprintln!("{line}");
+                }
+                said += &line;
+                said.push('\n');
+            }
+            child.wait()
+        });
+        step.check(status)?;
+        Ok(said)
     }
 
     /// Runs it with its output in the file `log`, which is shown if it fails.
