@@ -18,6 +18,11 @@ version=$(sed -n "s/^$name //p" "$(dirname "$0")/cargo-tools.txt")
 mkdir -p "$2"
 dest=$(cd "$2" && pwd)
 
+# One at a time: verbs in two shells may both need it first.
+if command -v flock >/dev/null; then
+    exec 8>"$dest/$name.lock"
+    flock 8
+fi
 # cargo notes what it installed, and in which version, once it is in place.
 if [ -x "$dest/bin/$name" ] && grep -qF "\"$name $version " "$dest/.crates.toml" 2>/dev/null; then
     exit 0

@@ -1,9 +1,16 @@
 #!/bin/sh
-# Sets up every tool the project needs and writes down where they are. Called by ./x; safe to call again and again.
+# usage: setup.sh [--pin]
+#
+# Sets up every tool the project needs and writes down where they are. Called by ./x; safe to call again and again, to
+# kill at any moment, and to call twice at a time: the second waits for the first. With --pin it pins Debian's packages
+# as they are today instead (pin-debian.sh).
+#
+# Every download is pinned by hash: Debian's packages in debian.lock, wheels from PyPI in guest-tools.sh and
+# requirements.txt, programs from crates.io by their version and the lock file that they come with.
 #
 # Three ways, tried in this order; the first that can give the pinned versions wins:
 #   nix      inside `nix develop` everything is there already
-#   rustup   where it has, or can fetch, the toolchain that rust-toolchain.toml pins
+#   rustup   where it has the toolchain that rust-toolchain.toml pins, or can fetch it and Debian's is not here either
 #   debian   Debian 12's own Rust of the same version, clang and wasi-libc
 # Downloads go to $SANDHILL_TOOLS (default ~/.cache/sandhill), nothing else is touched but, as root on Debian, the
 # system's packages. Never calls sudo: without root it prints the one command to run.
@@ -16,39 +23,31 @@ say() { printf 'setup: %s\n' "$*"; }
 die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
+case ${1:-} in
+--pin) exec sh ci/setup/pin-debian.sh ;;
+'') ;;
+*) die "unknown argument $1; there is only --pin" ;;
+esac
+
 if [ -n "${SANDHILL_NIX:-}" ]; then
     say "inside nix develop: nothing to set up"
     exit 0
 fi
 
+mkdir -p "$SANDHILL_TOOLS"
+# Tools run in other folders than this one.
+SANDHILL_TOOLS=$(cd "$SANDHILL_TOOLS" && pwd)
+# One set-up at a time. The lock is held for as long as this shell or anything that it started lives, so what a killed
+# run has left behind is waited for, too.
+if have flock; then
+    exec 9>"$SANDHILL_TOOLS/lock"
+    flock -n 9 || {
+        say "another set-up is running: waiting for it"
+        flock 9
+    }
+fi
+
 is_debian() { [ -r /etc/debian_version ] && have apt-get; }
-
-install_debian_packages() {
-    missing=
-    # shellcheck disable=SC2013 # names have no blanks
-    for package in $(grep -v "^#" ci/setup/packages-debian.txt); do
-        case $package in
-        # With rustup's toolchain Debian's is not wanted.
-        *rust*-web* | cargo-web) [ "$rust_from" = debian ] || continue ;;
-        esac
-        [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing="$missing $package"
-    done
-    [ -n "$missing" ] || return 0
-    if [ "$(id -u)" != 0 ]; then
-        # cargo-component asks for the folder, see guest-tools.sh: here, so that root is needed once.
-        [ "$rust_from" = debian ] && also=" && mkdir -p /usr/lib/rustlib/wasm32-wasip1" || also=
-        die "these Debian packages are missing; install them as root, then run ./x again:
-
-    apt-get update && apt-get install -y --no-install-recommends$missing$also
-"
-    fi
-    say "installing Debian packages:$missing"
-    apt-get update -qq
-    # shellcheck disable=SC2086 # a list of names
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null ||
-        die "apt-get could not install them; what it said is above. Debian 12 with its security updates has them all.
-On another system install Nix (https://nixos.org/download) and run \`nix develop\`, then ./x again."
-}
 
 # The toolchain alone is not enough: some mirrors carry no bare-metal targets.
 rustup_has_toolchain() {
@@ -62,6 +61,8 @@ rust_from=debian
 if have rustup; then
     if rustup_has_toolchain; then
         rust_from=rustup
+    elif [ "$(/usr/bin/rustc --version 2>/dev/null | cut -d' ' -f2)" = "$rust_version" ]; then
+        : # Debian's is here: nothing needs to be fetched.
     else
         say "asking rustup for Rust $rust_version"
         if rustup toolchain install "$rust_version" --profile minimal --component clippy --component rustfmt \
@@ -73,8 +74,10 @@ if have rustup; then
     fi
 fi
 
+not_pinned=$SANDHILL_TOOLS/not-pinned
+: >"$not_pinned"
 if is_debian; then
-    install_debian_packages
+    sh ci/setup/debian-packages.sh "$rust_from" "$not_pinned"
 elif [ "$rust_from" = debian ]; then
     die "this system has neither Nix, nor a rustup that can fetch Rust $rust_version, nor Debian's packages.
 Install Nix (https://nixos.org/download) and run \`nix develop\`, then ./x again."
@@ -95,9 +98,6 @@ if [ "$rust_from" = debian ]; then
 fi
 say "Rust $(rustc --version | cut -d' ' -f2) from $rust_from"
 
-mkdir -p "$SANDHILL_TOOLS"
-# Tools run in other folders than this one.
-SANDHILL_TOOLS=$(cd "$SANDHILL_TOOLS" && pwd)
 wasi_sdk=${WASI_SDK_PATH:-}
 if [ -z "$wasi_sdk" ]; then
     wasi_sdk=$SANDHILL_TOOLS/wasi-sdk
@@ -107,7 +107,7 @@ fi
 sh ci/setup/guest-tools.sh "$SANDHILL_TOOLS/tools"
 sh ci/setup/smp-tools.sh "$SANDHILL_TOOLS/tools"
 
-stamp=$(cat ci/setup/*.sh ci/setup/*.txt rust-toolchain.toml | cksum | tr ' ' -)
+stamp=$(cat ci/setup/*.sh ci/setup/*.txt ci/setup/*.lock rust-toolchain.toml | cksum | tr ' ' -)
 # A wasi-sdk that the caller names, now or later, comes before the one that was found here.
 # Written last and renamed into place: a killed run leaves nothing that counts as done.
 cat >"$SANDHILL_TOOLS/env.partial" <<EOF
@@ -115,7 +115,9 @@ cat >"$SANDHILL_TOOLS/env.partial" <<EOF
 PATH='$SANDHILL_TOOLS/tools/bin':$([ "$rust_from" = debian ] && printf /usr/bin:)\$PATH
 WASI_SDK_PATH=\${WASI_SDK_PATH:-'$wasi_sdk'}
 UNICORN_LIBRARY='$SANDHILL_TOOLS/tools/lib/libunicorn.so.2'
-export PATH WASI_SDK_PATH UNICORN_LIBRARY
+# Debian packages that are not in their pinned version.
+SANDHILL_NOT_PINNED='$(tr '\n' ' ' <"$not_pinned")'
+export PATH WASI_SDK_PATH UNICORN_LIBRARY SANDHILL_NOT_PINNED
 EOF
 mv "$SANDHILL_TOOLS/env.partial" "$SANDHILL_TOOLS/env-$stamp.sh"
 say "done"
