@@ -31,6 +31,8 @@ pub enum Failure {
     Differ,
     #[error("{page}:{line}: {reason}", page = page.display())]
     Page { page: PathBuf, line: usize, reason: String },
+    #[error("no page with commands has {named} in its path; pages are README.md and those in docs/src")]
+    NoPage { named: String },
     #[error("{failed} blocks of the book do not do what their pages say")]
     Blocks { failed: usize },
     #[error("{dead} links of the book lead nowhere")]

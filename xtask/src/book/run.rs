@@ -49,6 +49,10 @@ pub fn blocks(pages: &[PathBuf], slow: bool, only: &[String]) -> Result<(), Fail
         }
     }
 
+    if read_pages.is_empty() {
+        return Err(Failure::NoPage { named: only.join(", ") });
+    }
+
     let mut count = Count::default();
     for (path, blocks) in &read_pages {
         let began = Instant::now();
