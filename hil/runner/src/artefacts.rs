@@ -25,7 +25,7 @@ pub struct Artefact {
 }
 
 /// What a guest's `manifest.json` says, as far as the runner uses it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct GuestManifest {
     pub name: String,
     pub program: String,

@@ -26,6 +26,10 @@ pub const RUN: &str = "RUN";
 pub struct BenchFile {
     /// Names the bench in reports.
     pub name: String,
+    /// Whether what the board does here follows from firmware, guests, test and this file alone, every time, so that a
+    /// verdict holds for as long as they stay the same. It does on no real board.
+    #[serde(default)]
+    pub repeatable: bool,
     /// A program that has to run for this bench; `hil` starts and stops it.
     pub service: Option<Service>,
     pub probe: Probe,

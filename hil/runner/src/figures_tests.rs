@@ -44,6 +44,7 @@ fn blinky(language: &str, changed: &[(&str, u32)]) -> GuestRun {
         verdicts: vec![Verdict { measured: Some(measured), ..Verdict::default() }],
         console: Vec::new(),
         vitals: VITALS.iter().map(vital).collect(),
+        stored: false,
     }
 }
 

@@ -25,6 +25,7 @@ pub mod report;
 pub mod run;
 pub mod service;
 pub mod stimuli;
+pub mod stored;
 pub mod table;
 pub mod test_file;
 pub mod update;

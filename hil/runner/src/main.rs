@@ -21,7 +21,8 @@ use hil::{
     judge::{Window, judge},
     progress::Progress,
     report::Report,
-    run::{Plan, summary},
+    run::{GuestRun, Job, Plan, summary},
+    stored::Stored,
     table,
     test_file::{Test, TestFile},
 };
@@ -81,6 +82,11 @@ struct Run {
     /// Where captures and reports go.
     #[arg(long, default_value = "target/hil")]
     out: PathBuf,
+    /// Judge only guests of which something has changed that their verdict depends on (image, firmware, test, bench file,
+    /// hil and the bench's own programs) since they passed into the same folder; take the verdicts of others from there. On
+    /// a bench that does not do the same every time, as no real board does, all are judged
+    #[arg(long)]
+    changed: bool,
     /// Also print every vital of the firmware, and all sizes.
     #[arg(long)]
     vitals: bool,
@@ -143,11 +149,30 @@ fn run(args: &Run) -> Result<bool, Error> {
     let bench = BenchFile::load(args.bench.as_deref())?;
     let tests = TestFile::load(args.tests.as_deref())?;
     let artefacts = Artefacts::load(&args.artefacts, &args.guest)?;
-    let plan = Plan::new(bench.with_free_ports()?, artefacts, &tests, &args.guest, args.out.clone())?;
+    let mut plan = Plan::new(bench.with_free_ports()?, artefacts, &tests, &args.guest, args.out.clone())?;
 
     plan.prepare_out()?;
     let progress = Progress::new();
-    let runs = instruments::with(&plan.bench, &progress, |on| plan.run(on, &progress))?;
+    plan.tell_left_out(&progress);
+    let order: Vec<String> = plan.jobs.iter().map(Job::name).collect();
+    let mut stored = Stored::load(&bench, &args.artefacts, &args.out)?;
+    let mut runs = match &stored {
+        Some(stored) if args.changed => take_stored(&mut plan, stored, &progress),
+        None if args.changed => {
+            progress.line(&format!("bench {} does not do the same every time: every guest is judged", bench.name));
+            Vec::new()
+        }
+        _ => Vec::new(),
+    };
+    if !plan.jobs.is_empty() {
+        let judged = instruments::with(&plan.bench, &progress, |on| plan.run(on, &progress))?;
+        if let Some(stored) = &mut stored {
+            plan.jobs.iter().zip(&judged).for_each(|(job, run)| stored.put(job, run));
+            stored.write()?;
+        }
+        runs.extend(judged);
+        runs.sort_by_key(|run| order.iter().position(|name| *name == run.name()));
+    }
 
     let report = Report::new(&plan, &runs);
     report.write(&plan.out)?;
@@ -159,6 +184,25 @@ fn run(args: &Run) -> Result<bool, Error> {
     Ok(report.passed)
 }
 
+/// The verdicts that still hold; their jobs are taken out of the plan.
+fn take_stored(plan: &mut Plan, stored: &Stored, progress: &Progress) -> Vec<GuestRun> {
+    let mut runs = Vec::new();
+    plan.jobs.retain(|job| match stored.take(job) {
+        Ok(run) => {
+            progress
+                .line(&format!("{}: passed in an earlier run; nothing its verdict depends on has changed", job.name()));
+            runs.push(run);
+            false
+        }
+        Err(reason) => {
+            progress.line(&format!("{}: to be judged: {reason}", job.name()));
+            true
+        }
+    });
+    progress.line(&format!("{} of {} guests are judged", plan.jobs.len(), plan.jobs.len() + runs.len()));
+    runs
+}
+
 /// The blinkies, and the guest that computes if there is one.
 fn measure(args: &FiguresArgs) -> Result<bool, Error> {
     let bench = BenchFile::load(args.bench.as_deref())?;
@@ -168,6 +212,7 @@ fn measure(args: &FiguresArgs) -> Result<bool, Error> {
     let plan = Plan::new(bench.with_free_ports()?, artefacts, &figures::tests(), &[], args.out.clone())?;
     plan.prepare_out()?;
     let progress = Progress::new();
+    plan.tell_left_out(&progress);
     let runs = instruments::with(&plan.bench, &progress, |on| plan.run(on, &progress))?;
 
     let (blinkies, computing): (Vec<_>, Vec<_>) = runs.into_iter().partition(|run| run.manifest.program == "blinky");

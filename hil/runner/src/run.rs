@@ -11,6 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     artefacts::{Artefacts, FirmwareManifest, Guest, GuestManifest},
     bench_file::{BenchFile, RUN, Reset},
@@ -73,7 +75,7 @@ fn name(manifest: &GuestManifest, beside: Option<&str>) -> String {
 }
 
 /// What a guest did.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct GuestRun {
     pub manifest: GuestManifest,
     /// The name of the guest in slot 1.
@@ -84,6 +86,9 @@ pub struct GuestRun {
     pub console: Vec<String>,
     /// Absent where the firmware has none.
     pub vitals: Vec<Vital>,
+    /// Whether it is of an earlier run, of the same inputs.
+    #[serde(skip)]
+    pub stored: bool,
 }
 
 impl GuestRun {
@@ -147,12 +152,16 @@ impl Plan {
         fs::write(&probe, "").and_then(|()| fs::remove_file(&probe)).map_err(Error::file(&self.out))
     }
 
-    /// Runs every guest.
-    pub fn run(&self, on: &mut Instruments<'_>, progress: &Progress) -> Result<Vec<GuestRun>, Error> {
-        self.prepare_out()?;
+    /// Says which guests are not tested, and why.
+    pub fn tell_left_out(&self, progress: &Progress) {
         for (name, why) in &self.left_out {
             progress.line(&format!("{name}: left out: {why}"));
         }
+    }
+
+    /// Runs every guest.
+    pub fn run(&self, on: &mut Instruments<'_>, progress: &Progress) -> Result<Vec<GuestRun>, Error> {
+        self.prepare_out()?;
         flash::if_different(on.probe, "the firmware", &self.firmware.segments, progress)?;
         flash::forget_updates(on.probe, &self.firmware, progress)?;
         self.boot_once(on)?;
@@ -234,7 +243,7 @@ impl Plan {
             verdicts.push(verdict);
         }
         let beside = job.beside.as_ref().map(|beside| beside.manifest.name.clone());
-        Ok(GuestRun { manifest: job.guest.manifest.clone(), beside, verdicts, console, vitals })
+        Ok(GuestRun { manifest: job.guest.manifest.clone(), beside, verdicts, console, vitals, stored: false })
     }
 
     fn vcd(&self, name: &str) -> PathBuf {

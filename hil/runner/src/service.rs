@@ -104,7 +104,7 @@ impl Drop for Service {
 }
 
 /// A program beside this one, then in PATH.
-fn find(program: &str) -> Option<PathBuf> {
+pub fn find(program: &str) -> Option<PathBuf> {
     if program.contains('/') {
         return Some(PathBuf::from(program)).filter(|path| path.is_file());
     }

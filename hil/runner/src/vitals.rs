@@ -1,6 +1,6 @@
 //! The firmware's vitals: read from the board's RAM through the probe, named and described by the firmware's ELF file.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     error::Error,
@@ -17,7 +17,7 @@ const RUNNING: &[&str] =
 const GUEST_RUNNING: &[&str] = &["host_calls", "call_cycles_last", "run_us"];
 const GUEST_PREFIXES: [&str; 2] = ["guest0_", "guest1_"];
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Vital {
     pub name: String,
     pub unit: String,

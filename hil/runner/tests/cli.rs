@@ -213,6 +213,14 @@ fn a_reader_of_stderr_that_leaves_is_no_failure() {
 }
 
 #[test]
+fn a_board_that_may_do_something_else_is_judged_every_time() {
+    let room = Room::new();
+    room.artefacts(&Elf::default());
+    room.hil(&["run", "--changed", "--bench", "bench.toml", "--artefacts", "artefacts"])
+        .is(2, &["bench test does not do the same every time: every guest is judged", "nobody answers at 127.0.0.1:1"]);
+}
+
+#[test]
 fn a_service_that_is_not_there_dies_or_never_gets_ready() {
     let room = Room::new();
     room.artefacts(&Elf::default());

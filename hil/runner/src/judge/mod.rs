@@ -10,7 +10,7 @@ mod wave;
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use wave::Measured;
 
@@ -63,7 +63,7 @@ pub struct Told<'a> {
 }
 
 /// One thing that was asked, and the answer.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Criterion {
     pub name: String,
     pub measured: String,
@@ -71,7 +71,7 @@ pub struct Criterion {
     pub passed: bool,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Verdict {
     /// The pins, or what else was looked at.
     pub title: String,

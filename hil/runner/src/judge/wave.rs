@@ -10,13 +10,13 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Edge, Verdict, Window, microseconds, milliseconds, nanos, ppm};
 use crate::test_file::Wave;
 
 /// What the edges amount to. Times are nanoseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Measured {
     /// Whole periods in the window.
     pub periods: u64,
