@@ -16,6 +16,7 @@ fn config() -> PathBuf {
 }
 
 /// The development key of [`guest_pack`], which has signed something before.
+#[allow(dead_code, reason = "not every test file needs it")]
 pub fn development_key() -> PathBuf {
     config().join("sandhill/guest-key.pem")
 }
