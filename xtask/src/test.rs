@@ -1,7 +1,7 @@
 //! `./x test` and `./x lint`.
 
 use crate::run::{Failure, Step, cargo_tool, root};
-use crate::{book, build, firmware, fuzz, provenance, sbom};
+use crate::{book, build, firmware, fuzz, provenance, reproduce, sbom};
 
 /// For each target: enough to find what is wrong at once. `./x fuzz` looks longer.
 const FUZZ_SECONDS: u32 = 5;
@@ -11,6 +11,7 @@ pub fn all(args: &[String]) -> Result<(), Failure> {
     build::rivals()?;
     build::hazard3()?;
     build::fixtures()?;
+    reproduce::held()?;
     sbom::write()?;
     provenance::write()?;
     fuzz::run(FUZZ_SECONDS)?;

@@ -16,7 +16,7 @@ use clap::Args;
 
 use crate::artifacts::compare::Verdict;
 use crate::artifacts::{self, Artifacts};
-use crate::run::{Failure, root};
+use crate::run::{Failure, artefacts, root};
 use site::Site;
 
 /// Below the repository's root.
@@ -44,6 +44,13 @@ pub fn run(options: &Options) -> Result<(), Failure> {
         return outcome;
     }
     sites.iter().try_for_each(Site::remove).and(outcome)
+}
+
+/// Holds what `./x build` and its like made in this checkout against the committed hashes, but for what depends on the key.
+pub fn held() -> Result<(), Failure> {
+    let built = Artifacts::read(&artefacts().join(artifacts::FILE))?;
+    let faults = held_against(&built, &Artifacts::read(&root().join(COMMITTED))?, false);
+    if faults.is_empty() { Ok(()) } else { Err(Failure::NotReproduced { faults }) }
 }
 
 fn compare(sites: &[Site; 2], update: bool) -> Result<(), Failure> {
@@ -77,7 +84,7 @@ fn compare(sites: &[Site; 2], update: bool) -> Result<(), Failure> {
             println!("reproduce: wrote {COMMITTED}");
         }
     } else {
-        faults.extend(held_against(&one, &Artifacts::read(&root().join(COMMITTED))?));
+        faults.extend(held_against(&one, &Artifacts::read(&root().join(COMMITTED))?, true));
     }
     if faults.is_empty() { Ok(()) } else { Err(Failure::NotReproduced { faults }) }
 }
@@ -100,9 +107,10 @@ fn traces(sites: &[Site; 2], folders: [&Path; 2], artifacts: &Artifacts) -> Resu
     Ok(found)
 }
 
-/// What is not as the committed list says, and has no other tool to explain it; prints the rest.
-fn held_against(built: &Artifacts, committed: &Artifacts) -> Vec<String> {
-    let verdicts = artifacts::compare::compare(built, committed, true);
+/// What is not as the committed list says, and has no other tool to explain it; prints the rest. Without `keyed` leaves out
+/// what depends on the key.
+fn held_against(built: &Artifacts, committed: &Artifacts, keyed: bool) -> Vec<String> {
+    let verdicts = artifacts::compare::compare(built, committed, keyed);
     let same = verdicts.iter().filter(|(_, verdict)| *verdict == Verdict::Same).count();
     println!("reproduce: {same} of {} artefacts have the hash that is committed in {COMMITTED}", verdicts.len());
     let mut faults = Vec::new();
