@@ -16,6 +16,7 @@ use clap::Args;
 
 use crate::artifacts::compare::Verdict;
 use crate::artifacts::{self, Artifacts};
+use crate::keys;
 use crate::run::{Failure, artefacts, root};
 use site::Site;
 
@@ -46,10 +47,12 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     sites.iter().try_for_each(Site::remove).and(outcome)
 }
 
-/// Holds what `./x build` and its like made in this checkout against the committed hashes, but for what depends on the key.
+/// Holds what `./x build` and its like made in this checkout against the committed hashes; what depends on the key only if
+/// it is that of the committed list.
 pub fn held() -> Result<(), Failure> {
     let built = Artifacts::read(&artefacts().join(artifacts::FILE))?;
-    let faults = held_against(&built, &Artifacts::read(&root().join(COMMITTED))?, false);
+    let same_key = keys::trusted()? == keys::public(&root().join(KEY))?;
+    let faults = held_against(&built, &Artifacts::read(&root().join(COMMITTED))?, same_key);
     if faults.is_empty() { Ok(()) } else { Err(Failure::NotReproduced { faults }) }
 }
 
