@@ -17,6 +17,8 @@ use crate::{error::Error, firmware::Firmware};
 /// The variable that names another artefact folder; `./x env` sets it to the checkout's.
 pub const ELSEWHERE: &str = "SANDHILL_ARTEFACTS";
 
+const ELF: &str = "firmware/sandhill.elf";
+
 /// Name, size and hash of a file.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
 pub struct Artefact {
@@ -75,8 +77,8 @@ impl Artefacts {
 
     fn load_from(folder: &Path, elsewhere: Option<PathBuf>, only: &[String]) -> Result<Self, Error> {
         let has = |relative: &str| the_one_with(relative, folder, elsewhere.as_deref());
-        let with_firmware = has("firmware/sandhill.elf");
-        let elf = find(with_firmware, "firmware/sandhill.elf")?;
+        let with_firmware = has(ELF);
+        let elf = find(with_firmware, ELF)?;
         let firmware_manifest = manifest(&find(with_firmware, "firmware/manifest.json")?)?;
         let firmware = Firmware::load(&elf)?;
 
@@ -116,6 +118,12 @@ impl Artefacts {
         let folder = the_one_with(relative, &self.folder, self.elsewhere.as_deref());
         guest(folder, relative, &self.firmware.slots[1])
     }
+}
+
+/// Where the firmware is that guests of `folder` run on.
+pub fn firmware(folder: &Path) -> PathBuf {
+    let elsewhere = env::var_os(ELSEWHERE).map(PathBuf::from);
+    the_one_with(ELF, folder, elsewhere.as_deref()).join(ELF)
 }
 
 /// `folder`, unless only `elsewhere` has it.

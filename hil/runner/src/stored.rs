@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
+    artefacts,
     bench_file::BenchFile,
     error::Error,
     run::{GuestRun, Job},
@@ -52,7 +53,7 @@ impl Stored {
             ("the bench file".to_owned(), hash(format!("{bench:?}").as_bytes())),
             ("sigrok-cli".to_owned(), hash(&sigrok())),
         ]);
-        common.insert("the firmware".to_owned(), file_hash(&artefacts.join("firmware/sandhill.elf"))?);
+        common.insert("the firmware".to_owned(), file_hash(&artefacts::firmware(artefacts))?);
         let itself = std::env::current_exe().map_err(Error::file(Path::new("hil")))?;
         common.insert("hil".to_owned(), file_hash(&itself)?);
         if let Some(program) = bench.service.as_ref().and_then(|service| service.command.first()) {
