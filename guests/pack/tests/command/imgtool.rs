@@ -1,13 +1,12 @@
 //! Stock `imgtool`, as `./x setup` installs it, and guest-pack know each other's images and keys.
 
-mod support;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use support::{development_key, guest_pack, refuses, root, succeeds};
 use tempfile::TempDir;
+
+use crate::support::{development_key, guest_pack, refuses, root, succeeds};
 
 fn imgtool(arguments: &[&str], files: &[&Path]) -> Output {
     Command::new("imgtool")

@@ -16,7 +16,6 @@ fn config() -> PathBuf {
 }
 
 /// The development key of [`guest_pack`], which has signed something before.
-#[allow(dead_code, reason = "not every test file needs it")]
 pub fn development_key() -> PathBuf {
     config().join("sandhill/guest-key.pem")
 }
@@ -27,14 +26,12 @@ pub fn root() -> PathBuf {
 }
 
 /// Sources and contract of this repository, without what was built.
-#[allow(dead_code, reason = "not every test file needs it")]
 pub fn copy_of_sources(folder: &Path) {
     for part in ["wit", "guests"] {
         copy(&root().join(part), &folder.join(part));
     }
 }
 
-#[allow(dead_code, reason = "not every test file needs it")]
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {

@@ -1,14 +1,13 @@
 //! `guest-pack build`: this repository's own guests, through their own toolchains. Needs what
 //! `./x setup` sets up.
 
-mod support;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use support::{copy_of_sources, development_key, guest_pack, refuses, root, succeeds};
 use tempfile::TempDir;
+
+use crate::support::{copy_of_sources, development_key, guest_pack, refuses, root, succeeds};
 
 const STAGES: [&str; 4] = ["core.wasm", "component.wasm", "guest.cwasm", "guest.img"];
 

@@ -1,14 +1,13 @@
 //! `guest-pack build` runs what has to run, and nothing else: seen in what `--explain` says and in the files.
 
-mod support;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use support::{copy_of_sources, guest_pack, refuses, succeeds};
 use tempfile::TempDir;
+
+use crate::support::{copy_of_sources, guest_pack, refuses, succeeds};
 
 /// In C, because Zig and Cargo take long in a folder that is new to them.
 const GUESTS: [&str; 3] = ["blinky-c", "echo-c", "servo-c"];

@@ -1,14 +1,13 @@
 //! Keys, and what is signed with them: `guest-pack key`, `sign`, `verify`, and the options of `image`.
 
-mod support;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use support::{development_key, guest_pack, refuses, root, succeeds};
 use tempfile::TempDir;
+
+use crate::support::{development_key, guest_pack, refuses, root, succeeds};
 
 /// RFC 8032, section 7.1, TEST 1: secret key, public key.
 const SECRET: [u8; 32] = [

@@ -1,13 +1,12 @@
 //! `guest-pack image`: what it makes of a sound module, and what it refuses.
 
-mod support;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
-use support::{development_key, guest_pack, refuses, root, succeeds};
 use tempfile::TempDir;
+
+use crate::support::{development_key, guest_pack, refuses, root, succeeds};
 
 fn fixture(name: &str) -> PathBuf {
     root().join("guests/fixtures").join(name)
