@@ -5,7 +5,7 @@
 //! tools and key give the same list, byte for byte: no time, path, user or machine is in it. Comparing two lists, and what
 //! is published of one, it leaves to others.
 
-pub mod compare;
+mod compare;
 mod sources;
 mod tools;
 
@@ -18,7 +18,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::run::{Failure, artefacts, root};
-pub use compare::print as compare;
+pub use compare::{Verdict, compare as verdicts, print as compare};
 pub use sources::Source;
 pub use tools::rust_src;
 

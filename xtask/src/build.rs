@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::explain::Account;
-use crate::run::{Failure, Step, artefacts, root, tool};
+use crate::run::{Failure, Step, artefacts, remove_folder, root, tool};
 use crate::{artifacts, firmware};
 
 pub fn all() -> Result<(), Failure> {
@@ -68,7 +68,7 @@ pub fn fixtures() -> Result<(), Failure> {
     artifacts::recorded(&["fixtures"], || {
         // guest-pack takes away one that is no more, if it has noted what it made.
         if !root().join("target/guests/fixtures.json").is_file() {
-            remove(&folder)?;
+            remove_folder(&folder)?;
         }
         Step::new(tool("guest-pack")).args(["build", "--fixtures", "--out"]).arg(&folder).run()
     })
@@ -87,12 +87,12 @@ pub fn rivals() -> Result<(), Failure> {
 }
 
 pub fn clean() -> Result<(), Failure> {
-    remove(&root().join("target"))?;
+    remove_folder(&root().join("target"))?;
     // What a language's own tools leave when they are called in a guest's folder: guests/<program>/<language>.
     for program in folders(&root().join("guests"))? {
         for language in folders(&program)? {
             for left in ["target", ".zig-cache", "zig-out"] {
-                remove(&language.join(left))?;
+                remove_folder(&language.join(left))?;
             }
         }
     }
@@ -102,15 +102,6 @@ pub fn clean() -> Result<(), Failure> {
 fn folders(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let listing = std::fs::read_dir(folder).map_err(|source| Failure::File { path: folder.into(), source })?;
     Ok(listing.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect())
-}
-
-fn remove(folder: &Path) -> Result<(), Failure> {
-    match std::fs::remove_dir_all(folder) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            Err(Failure::File { path: folder.into(), source })
-        }
-        _ => Ok(()),
-    }
 }
 
 fn say(what: &str) {

@@ -10,6 +10,7 @@ use object::{Object, ObjectSection};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::artifacts::rust_src;
 use crate::run::{Failure, Step, artefacts, root};
 use crate::{keys, uf2};
 
@@ -146,8 +147,7 @@ impl Bare {
 
 /// Folders of this machine that would otherwise stand in panic messages and debug information.
 fn remaps() -> Result<Vec<String>, Failure> {
-    let sysroot = first_line(Command::new("rustc").args(["--print", "sysroot"]));
-    let rust_src = Path::new(&sysroot).join("lib/rustlib/src/rust");
+    let rust_src = rust_src()?;
     // Debian has a link there, and the compiler's own crates name what it leads to.
     let linked = rust_src.canonicalize().unwrap_or_else(|_| rust_src.clone());
     let mut folders = BTreeMap::from([(root().to_owned(), "/sandhill"), (rust_src, "/rust"), (linked, "/rust")]);

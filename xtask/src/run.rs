@@ -168,6 +168,16 @@ impl Step {
     }
 }
 
+/// Removes a folder with all that is in it, if it is there.
+pub fn remove_folder(folder: &Path) -> Result<(), Failure> {
+    match std::fs::remove_dir_all(folder) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(Failure::File { path: folder.into(), source })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The root of this checkout.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a folder of the repository")

@@ -14,8 +14,7 @@ use std::path::Path;
 
 use clap::Args;
 
-use crate::artifacts::compare::Verdict;
-use crate::artifacts::{self, Artifacts};
+use crate::artifacts::{self, Artifacts, Verdict};
 use crate::keys;
 use crate::run::{Failure, artefacts, root};
 use site::Site;
@@ -113,7 +112,7 @@ fn traces(sites: &[Site; 2], folders: [&Path; 2], artifacts: &Artifacts) -> Resu
 /// What is not as the committed list says, and has no other tool to explain it; prints the rest. Without `keyed` leaves out
 /// what depends on the key.
 fn held_against(built: &Artifacts, committed: &Artifacts, keyed: bool) -> Vec<String> {
-    let verdicts = artifacts::compare::compare(built, committed, keyed);
+    let verdicts = artifacts::verdicts(built, committed, keyed);
     let same = verdicts.iter().filter(|(_, verdict)| *verdict == Verdict::Same).count();
     println!("reproduce: {same} of {} artefacts have the hash that is committed in {COMMITTED}", verdicts.len());
     let mut faults = Vec::new();

@@ -9,7 +9,8 @@ use std::os::unix::fs::lchown;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::run::{Failure, Step, artefacts, root};
+use crate::artifacts::rust_src;
+use crate::run::{Failure, Step, artefacts, remove_folder, root};
 
 /// Nobody's, and no user's on a machine of people.
 const OTHER_USER: u32 = 64_023;
@@ -80,7 +81,7 @@ impl Site {
         zone: &str,
         jobs: &str,
     ) -> Result<Self, Failure> {
-        remove(folder)?;
+        remove_folder(folder)?;
         let checkout = folder.join(checkout);
         let home = folder.join("home");
         for folder in [&checkout, &home] {
@@ -152,16 +153,15 @@ impl Site {
     /// What would be a trace of it in an artefact.
     pub fn traces(&self) -> Result<Vec<String>, Failure> {
         let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        let sysroot = Step::new("rustc").args(["--print", "sysroot"]).output()?;
-        let rust_src = Path::new(sysroot.trim()).join("lib/rustlib/src");
-        let paths = [&self.folder, &self.home, &self.cargo_home, &rust_src, &root().to_owned(), &std::env::temp_dir()];
+        let paths =
+            [&self.folder, &self.home, &self.cargo_home, &rust_src()?, &root().to_owned(), &std::env::temp_dir()];
         let mut traces: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
         traces.extend([OTHER_NAME.to_owned(), host.trim().to_owned()]);
         Ok(traces)
     }
 
     pub fn remove(&self) -> Result<(), Failure> {
-        remove(&self.folder)
+        remove_folder(&self.folder)
     }
 }
 
@@ -277,13 +277,4 @@ fn give(folder: &Path, user: u32) -> Result<(), Failure> {
         give(&entry.map_err(failure)?.path(), user)?;
     }
     Ok(())
-}
-
-fn remove(folder: &Path) -> Result<(), Failure> {
-    match fs::remove_dir_all(folder) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            Err(Failure::File { path: folder.into(), source })
-        }
-        _ => Ok(()),
-    }
 }
