@@ -21,18 +21,24 @@ const REG_PC: c_int = 190;
 const MTIE: u32 = 1 << 7;
 /// The instruction that sleeps.
 const WFI: [u8; 4] = 0x1050_0073_u32.to_le_bytes();
-/// Longest run without a sleep, in the caller's time.
-const PATIENCE_US: u64 = 10_000_000;
+const HOOK_BLOCK: c_int = 1 << 3;
+/// Longest run without a sleep, in basic blocks. Not in time: Unicorn's own limit looks at a clock that every `uc_open`
+/// of the process swaps for a moment, and so now and then ends a run that has only begun.
+const PATIENCE_BLOCKS: u64 = 100_000_000;
 
 type Handle = *mut c_void;
 type ReadFn = unsafe extern "C" fn(Handle, u64, c_uint, *mut c_void) -> u64;
 type WriteFn = unsafe extern "C" fn(Handle, u64, c_uint, u64, *mut c_void);
+type BlockFn = unsafe extern "C" fn(Handle, u64, u32, *mut c_void);
 type StopFn = unsafe extern "C" fn(Handle) -> c_int;
 
 /// The functions used, as `unicorn.h` declares them.
 struct Api {
     mem_map_ptr: unsafe extern "C" fn(Handle, u64, u64, u32, *mut c_void) -> c_int,
     mmio_map: unsafe extern "C" fn(Handle, u64, u64, ReadFn, *mut c_void, WriteFn, *mut c_void) -> c_int,
+    /// Handle, where the hook's number goes, kind, callback, what it is given, and the addresses it is for: all, as the
+    /// first is above the last.
+    hook_add: unsafe extern "C" fn(Handle, *mut usize, c_int, BlockFn, *mut c_void, u64, u64, ...) -> c_int,
     emu_start: unsafe extern "C" fn(Handle, u64, u64, u64, usize) -> c_int,
     reg_read: unsafe extern "C" fn(Handle, c_int, *mut c_void) -> c_int,
     close: unsafe extern "C" fn(Handle) -> c_int,
@@ -52,6 +58,8 @@ struct Shared {
     chip: Chip,
     /// Edges after which the run pauses.
     limit: usize,
+    /// Basic blocks after which it does.
+    patience: u64,
     stop: StopFn,
 }
 
@@ -78,6 +86,7 @@ impl Hart {
                 let api = Api {
                     mem_map_ptr: *library.get(b"uc_mem_map_ptr\0")?,
                     mmio_map: *library.get(b"uc_mmio_map\0")?,
+                    hook_add: *library.get(b"uc_hook_add\0")?,
                     emu_start: *library.get(b"uc_emu_start\0")?,
                     reg_read: *library.get(b"uc_reg_read\0")?,
                     close: *library.get(b"uc_close\0")?,
@@ -94,7 +103,7 @@ impl Hart {
         let hart = Self {
             api,
             handle,
-            shared: Box::into_raw(Box::new(Shared { chip: Chip::default(), limit: usize::MAX, stop })),
+            shared: Box::into_raw(Box::new(Shared { chip: Chip::default(), limit: usize::MAX, patience: 0, stop })),
             flash: memory(flash),
             sram: memory(&vec![0xcd; SRAM_BYTES]),
             pc: entry,
@@ -117,17 +126,22 @@ impl Hart {
                 (hart.api.mmio_map)(handle, at.into(), bytes as u64, read, shared, write, shared)
             });
         }
+        let mut number = 0;
+        // SAFETY: as for the windows.
+        check("uc_hook_add", unsafe {
+            (hart.api.hook_add)(handle, &raw mut number, HOOK_BLOCK, block, hart.shared.cast(), 1, 0)
+        });
         Ok(hart)
     }
 
     /// Runs until the hart sleeps or there are `limit` edges.
     pub fn run(&mut self, limit: usize) -> Result<Pause, String> {
-        // SAFETY: only callbacks use it otherwise, and none runs now.
-        unsafe { (*self.shared).limit = limit };
-        // No code ends at this address: the run ends by itself, or by time.
+        // SAFETY: only callbacks use them otherwise, and none runs now.
+        unsafe { ((*self.shared).limit, (*self.shared).patience) = (limit, PATIENCE_BLOCKS) };
+        // No code ends at this address: the run ends by itself, or by a callback.
         const NOWHERE: u64 = 0xffff_fffe;
         // SAFETY: the handle is open; what its callbacks use is not borrowed.
-        let error = unsafe { (self.api.emu_start)(self.handle, self.pc.into(), NOWHERE, PATIENCE_US, 0) };
+        let error = unsafe { (self.api.emu_start)(self.handle, self.pc.into(), NOWHERE, 0, 0) };
         self.pc = self.register(REG_PC);
         if let Some(what) = self.chip().unmodelled.clone() {
             return Err(format!("{what}, near 0x{:08x}", self.pc));
@@ -202,6 +216,16 @@ unsafe extern "C" fn write<const BASE: u32>(handle: Handle, offset: u64, _: c_ui
     let shared = unsafe { &mut *shared.cast::<Shared>() };
     shared.chip.write(BASE + offset as u32, value as u32);
     if shared.chip.edges.len() >= shared.limit || shared.chip.unmodelled.is_some() {
+        // SAFETY: the engine is running, or this would not be called.
+        unsafe { (shared.stop)(handle) };
+    }
+}
+
+unsafe extern "C" fn block(handle: Handle, _: u64, _: u32, shared: *mut c_void) {
+    // SAFETY: as in `read`.
+    let shared = unsafe { &mut *shared.cast::<Shared>() };
+    shared.patience = shared.patience.saturating_sub(1);
+    if shared.patience == 0 {
         // SAFETY: the engine is running, or this would not be called.
         unsafe { (shared.stop)(handle) };
     }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use hazard3_model::{Machine, Until};
-use object::{Object, ObjectSection};
+use object::read::elf::{ElfFile32, ProgramHeader};
+use object::{Endianness, Object, ObjectSection};
 
 fn target(path: &str) -> PathBuf {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target")).join(path)
@@ -21,8 +22,12 @@ fn firmware() -> Vec<u8> {
 }
 
 fn machine(slot0: &[u8]) -> Machine {
+    machine_with(&firmware(), slot0)
+}
+
+fn machine_with(firmware: &[u8], slot0: &[u8]) -> Machine {
     let unicorn = std::env::var_os("UNICORN_LIBRARY").expect("UNICORN_LIBRARY names Unicorn: `./x` sets it");
-    Machine::new(Path::new(&unicorn), &firmware(), slot0).unwrap_or_else(|error| panic!("{error}"))
+    Machine::new(Path::new(&unicorn), firmware, slot0).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// `state` of guest 0: running, trapped, refused (`GuestState` of host/runtime).
@@ -67,6 +72,21 @@ fn edges_are_those_of_the_desktop() {
         assert_eq!(edges.len(), 21, "{guest}");
         assert_eq!(machine.vital("guest0_state"), Ok(RUNNING));
     }
+}
+
+/// Or a run would never end.
+#[test]
+fn a_firmware_that_never_sleeps_is_given_up() {
+    const JUMP_TO_ITSELF: u32 = 0x6f;
+    const ENTRY: u32 = 0x1000_0000;
+    let mut firmware = firmware();
+    let elf = ElfFile32::<Endianness>::parse(&*firmware).expect("an ELF file");
+    let mut headers = elf.elf_program_headers().iter();
+    let first = headers.find(|header| header.p_paddr(elf.endian()) == ENTRY).expect("code where the boot ROM enters");
+    let at = first.p_offset(elf.endian()) as usize;
+    firmware[at..at + 4].copy_from_slice(&JUMP_TO_ITSELF.to_le_bytes());
+    let end = machine_with(&firmware, &[]).run(Until::Idle).map(<[_]>::len);
+    assert_eq!(end, Err(format!("awake all the time, now at 0x{ENTRY:08x}")));
 }
 
 /// Each edge stands for an iteration of the mix with the right result.
