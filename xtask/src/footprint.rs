@@ -21,7 +21,6 @@ const LEVERS: &[(&str, &[&str])] = &[
     ("all but interpreter and runtime at opt-level z", &["profile.firmware.opt-level='z'"]),
     ("interpreter at opt-level s", &["profile.firmware.package.pulley-interpreter.opt-level='s'"]),
     ("runtime at opt-level s", &["profile.firmware.package.sandhill-runtime.opt-level='s'"]),
-    ("thin LTO", &["profile.firmware.lto='thin'"]),
 ];
 
 /// What is printed of the guest's vitals; the time to the first edge is without checking the image.
