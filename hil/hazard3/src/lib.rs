@@ -15,7 +15,7 @@ pub use chip::Edge;
 
 use object::read::elf::{ElfFile32, FileHeader, ProgramHeader};
 use object::{Endianness, Object, ObjectSection, ObjectSymbol};
-use unicorn::{Hart, Pause};
+use unicorn::{Hart, PATIENCE_BLOCKS, Pause};
 
 const FLASH: u32 = 0x1000_0000;
 const FLASH_BYTES: usize = 4 << 20;
@@ -69,8 +69,8 @@ impl Machine {
     /// Runs and returns all edges so far, in order.
     ///
     /// # Errors
-    /// The firmware touched a register that is not modelled, left memory, slept for good before `until`, or ran on and
-    /// on without sleeping.
+    /// The firmware touched a register that is not modelled, left memory, slept for good before `until`, or ran for 100
+    /// million basic blocks without sleeping.
     pub fn run(&mut self, until: Until) -> Result<&[Edge], String> {
         let limit = if let Until::Edges(count) = until { count } else { usize::MAX };
         while self.hart.chip().edges.len() < limit {
@@ -80,7 +80,7 @@ impl Machine {
             }
             let at = self.hart.pc();
             let Pause::Asleep { timer_wakes } = pause else {
-                return Err(format!("awake all the time, now at 0x{at:08x}"));
+                return Err(format!("awake for {PATIENCE_BLOCKS} basic blocks, now at 0x{at:08x}"));
             };
             let wakes_at_us = self.hart.chip().wakes_at_us().filter(|_| timer_wakes);
             match (wakes_at_us, until) {

@@ -24,7 +24,7 @@ const WFI: [u8; 4] = 0x1050_0073_u32.to_le_bytes();
 const HOOK_BLOCK: c_int = 1 << 3;
 /// Longest run without a sleep, in basic blocks. Not in time: Unicorn's own limit looks at a clock that every `uc_open`
 /// of the process swaps for a moment, and so now and then ends a run that has only begun.
-const PATIENCE_BLOCKS: u64 = 100_000_000;
+pub const PATIENCE_BLOCKS: u64 = 100_000_000;
 
 type Handle = *mut c_void;
 type ReadFn = unsafe extern "C" fn(Handle, u64, c_uint, *mut c_void) -> u64;

@@ -86,7 +86,7 @@ fn a_firmware_that_never_sleeps_is_given_up() {
     let at = first.p_offset(elf.endian()) as usize;
     firmware[at..at + 4].copy_from_slice(&JUMP_TO_ITSELF.to_le_bytes());
     let end = machine_with(&firmware, &[]).run(Until::Idle).map(<[_]>::len);
-    assert_eq!(end, Err(format!("awake all the time, now at 0x{ENTRY:08x}")));
+    assert_eq!(end, Err(format!("awake for 100000000 basic blocks, now at 0x{ENTRY:08x}")));
 }
 
 /// Each edge stands for an iteration of the mix with the right result.
